@@ -1,0 +1,45 @@
+//! The contract of Outlast: what a store means, and what a backend has to do.
+//!
+//! All meaning lives here and is written once: version rules, expectations, tombstones, commit
+//! ids, history, streams and the feed are decided by [`plan()`], a pure function. A [`Backend`]
+//! fetches a [`View`], and writes a [`WriteSet`] if nothing changed since. This crate does no I/O
+//! and starts no thread.
+
+mod attr;
+mod backend;
+mod batch;
+mod cause;
+mod checksum;
+mod clock;
+mod durability;
+mod error;
+mod json;
+mod key;
+mod limits;
+mod plan;
+mod query;
+mod record;
+mod version;
+mod write;
+
+pub use attr::{AttrValue, Attributes, Filter, Test};
+pub use backend::{
+    Admin, Backend, BackendInfo, Capability, Prune, PrunePlan, Pruned, Size, StreamExtent,
+    Verification,
+};
+pub use batch::{Batch, Expect, Op, Put};
+pub use cause::{Actor, Cause, MAX_REASON_BYTES};
+pub use checksum::checksum_attributes;
+pub use clock::{Clock, IdSource, ManualClock, RandomIds, SystemClock, Timestamp};
+pub use durability::Durability;
+pub use error::{Error, ErrorKind, Mismatch, Result};
+pub use json::Json;
+pub use key::{Action, AttrName, Id, Key, Kind, MAX_ID_BYTES, MAX_NAME_BYTES, Space, StreamName};
+pub use limits::Limits;
+pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};
+pub use query::{
+    Change, Counts, Cursor, HistoryQuery, Listed, Order, Page, Query, Scope, StreamQuery,
+};
+pub use record::{Damage, Entry, NewEntry, Record, Slot, Verified, Versioned};
+pub use version::{CommitId, Epoch, Incarnation, Revision, Seq, Version};
+pub use write::{Commit, Head, Outcome, ReadSet, Receipt, Remembered, View, WriteSet, Written};
