@@ -262,11 +262,15 @@ impl Op {
             Self::MergeRecord { record, history } => {
                 sum.number(6);
                 sum.number(record.checksum());
-                history.iter().for_each(|version| sum.number(version.checksum()));
+                for version in history {
+                    sum.number(version.checksum());
+                }
             }
             Self::MergeEntries { entries, .. } => {
                 sum.number(7);
-                entries.iter().for_each(|entry| sum.number(entry.checksum()));
+                for entry in entries {
+                    sum.number(entry.checksum());
+                }
             }
         }
     }

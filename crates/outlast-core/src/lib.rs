@@ -16,6 +16,7 @@ mod error;
 mod json;
 mod key;
 mod limits;
+mod open;
 mod plan;
 mod query;
 mod record;
@@ -36,6 +37,7 @@ pub use error::{Error, ErrorKind, Mismatch, Result};
 pub use json::Json;
 pub use key::{Action, AttrName, Id, Key, Kind, MAX_ID_BYTES, MAX_NAME_BYTES, Space, StreamName};
 pub use limits::Limits;
+pub use open::{OpenOptions, Upgrade};
 pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};
 pub use query::{
     Change, Counts, Cursor, HistoryQuery, Listed, Order, Page, Query, Scope, StreamQuery,
