@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{Key, Version};
 
@@ -69,14 +70,16 @@ pub struct Mismatch {
     pub actual: Option<Version>,
 }
 
-/// An error: a kind, a message that says what happened to which thing, and the source if any.
+/// An error that can be handed to several callers: a kind, a message that says what happened to which thing, and the source if any.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
     mismatch: Option<Mismatch>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -105,7 +108,7 @@ impl Error {
 
     /// Attaches the error that caused this one.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 

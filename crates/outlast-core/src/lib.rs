@@ -5,6 +5,10 @@
 //! fetches a [`View`], and writes a [`WriteSet`] if nothing changed since. This crate does no I/O
 //! and starts no thread.
 
+// Lets `status_machine!` name serde from everywhere.
+#[doc(hidden)]
+pub use serde;
+
 mod attr;
 mod backend;
 mod batch;
@@ -12,6 +16,7 @@ mod cause;
 mod checksum;
 mod clock;
 mod durability;
+mod entity;
 mod error;
 mod json;
 mod key;
@@ -20,6 +25,7 @@ mod open;
 mod plan;
 mod query;
 mod record;
+mod status;
 mod version;
 mod write;
 
@@ -33,6 +39,7 @@ pub use cause::{Actor, Cause, MAX_REASON_BYTES};
 pub use checksum::checksum_attributes;
 pub use clock::{Clock, IdSource, ManualClock, RandomIds, SystemClock, Timestamp};
 pub use durability::Durability;
+pub use entity::Entity;
 pub use error::{Error, ErrorKind, Mismatch, Result};
 pub use json::Json;
 pub use key::{Action, AttrName, Id, Key, Kind, MAX_ID_BYTES, MAX_NAME_BYTES, Space, StreamName};
@@ -43,5 +50,6 @@ pub use query::{
     Change, Counts, Cursor, HistoryQuery, Listed, Order, Page, Query, Scope, StreamQuery,
 };
 pub use record::{Damage, Entry, NewEntry, Record, Slot, Verified, Versioned};
+pub use status::{NoStatus, Status};
 pub use version::{CommitId, Epoch, Incarnation, Revision, Seq, Version};
 pub use write::{Commit, Head, Outcome, ReadSet, Receipt, Remembered, View, WriteSet, Written};

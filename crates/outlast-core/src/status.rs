@@ -1,0 +1,166 @@
+//! Status machines: which states a kind has and which moves are legal, defined once.
+
+use std::fmt::Debug;
+
+use crate::{Error, ErrorKind, Result};
+
+/// The states of a kind and the moves between them. Define one with [`status_machine!`].
+///
+/// [`status_machine!`]: crate::status_machine
+pub trait Status: Copy + Eq + Debug + Send + Sync + 'static {
+    /// Every state.
+    const ALL: &'static [Self];
+
+    /// The stored text, in lower snake case.
+    fn as_str(self) -> &'static str;
+
+    /// The states it may move to.
+    fn successors(self) -> &'static [Self];
+
+    /// Whether recovery and retention treat it as over.
+    fn is_settled(self) -> bool;
+
+    /// Whether no move leads out of it.
+    fn is_final(self) -> bool {
+        self.successors().is_empty()
+    }
+
+    /// Whether the move is legal. Staying is not a move.
+    fn can_become(self, next: Self) -> bool {
+        self.successors().contains(&next)
+    }
+
+    /// The state written so; `Corrupt` for an unknown one.
+    fn parse(text: &str) -> Result<Self> {
+        let known = Self::ALL.iter().find(|status| status.as_str() == text);
+        known.copied().ok_or_else(|| {
+            let all: Vec<_> = Self::ALL.iter().map(|status| status.as_str()).collect();
+            Error::corrupt(format!("{text:?} is not one of the states {}", all.join(", ")))
+        })
+    }
+
+    /// `IllegalTransition`, naming both states, unless the move is legal.
+    fn check_move(self, next: Self, what: &str) -> Result<()> {
+        if self.can_become(next) {
+            return Ok(());
+        }
+        let (from, to) = (self.as_str(), next.as_str());
+        let message = if self.is_final() {
+            format!("{what} cannot become {to}: it is {from}, which is final")
+        } else {
+            format!("{what} cannot become {to} from {from}")
+        };
+        Err(Error::new(ErrorKind::IllegalTransition, message))
+    }
+}
+
+/// The status machine of a kind that has no states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoStatus {}
+
+impl Status for NoStatus {
+    const ALL: &'static [Self] = &[];
+
+    fn as_str(self) -> &'static str {
+        match self {}
+    }
+
+    fn successors(self) -> &'static [Self] {
+        match self {}
+    }
+
+    fn is_settled(self) -> bool {
+        match self {}
+    }
+}
+
+/// Defines an enum that is a [`Status`]: each state with its text, where it may go, and whether
+/// it is settled.
+///
+/// ```
+/// use outlast_core::{Status, status_machine};
+///
+/// status_machine! {
+///     /// The state of a door.
+///     pub enum Door {
+///         /// Anybody may pass.
+///         Open = "open" => [Closed],
+///         /// Nobody may pass.
+///         Closed = "closed" => [Open, Bricked],
+///         /// There was a door here.
+///         Bricked = "bricked" => [] settled,
+///     }
+/// }
+///
+/// assert!(Door::Open.can_become(Door::Closed));
+/// assert!(Door::Open.check_move(Door::Bricked, "the door").is_err());
+/// ```
+#[macro_export]
+macro_rules! status_machine {
+    (
+        $(#[$doc:meta])*
+        $vis:vis enum $name:ident {
+            $(
+                $(#[$state_doc:meta])*
+                $state:ident = $text:literal => [$($next:ident),* $(,)?] $($settled:ident)?
+            ),* $(,)?
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $vis enum $name {
+            $(
+                $(#[$state_doc])*
+                $state,
+            )*
+        }
+
+        impl $crate::Status for $name {
+            const ALL: &'static [Self] = &[$(Self::$state),*];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$state => $text,)*
+                }
+            }
+
+            fn successors(self) -> &'static [Self] {
+                match self {
+                    $(Self::$state => &[$(Self::$next),*],)*
+                }
+            }
+
+            fn is_settled(self) -> bool {
+                match self {
+                    $(Self::$state => $crate::status_machine!(@settled $($settled)?),)*
+                }
+            }
+        }
+
+        $crate::status_machine!(@serde $name);
+    };
+    // Serde by hand: its derive cannot be told where it lives relative to `$crate`.
+    (@serde $name:ident) => {
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str($crate::Status::as_str(*self))
+            }
+        }
+
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self, D::Error> {
+                let text = <::std::string::String as $crate::serde::Deserialize>::deserialize(
+                    deserializer,
+                )?;
+                $crate::Status::parse(&text).map_err($crate::serde::de::Error::custom)
+            }
+        }
+    };
+    (@settled settled) => { true };
+    (@settled) => { false };
+}
