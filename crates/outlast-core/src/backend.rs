@@ -94,10 +94,12 @@ pub trait Backend: Admin + Debug + Send + Sync + 'static {
     /// One page of a stream.
     async fn read(&self, query: &StreamQuery) -> Result<Listed<Verified<Entry>>>;
 
-    /// The streams of a kind, by name: one page of their names with their first and last place.
+    /// The streams of a kind, by lineage and name: one page of them, with their first and last
+    /// place.
     async fn streams(&self, kind: &crate::Kind, page: &Page) -> Result<Listed<StreamExtent>>;
 
-    /// The commits after a revision, in order, none left out; `Compacted` if some were pruned.
+    /// The commits after a revision, in order, none left out; `Compacted` if a version that one
+    /// of them wrote was pruned.
     ///
     /// The page's cursor is ignored: `after` says where to go on.
     async fn changes(&self, after: Revision, limit: u32) -> Result<Listed<Change>>;

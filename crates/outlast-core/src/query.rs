@@ -184,7 +184,7 @@ pub struct Query {
     pub filters: Vec<Filter>,
     /// In which order.
     pub order: Order,
-    /// From the end.
+    /// The same order from its end: ties are reversed too.
     pub descending: bool,
     /// Deleted entities too. They have no attributes, so no filter may be given with it.
     pub tombstones: bool,
@@ -238,7 +238,7 @@ pub struct Counts {
     /// All that match.
     pub total: u64,
     /// One row per combination of the attributes asked for, in their order; `None` where an
-    /// entity lacks one.
+    /// entity lacks one. Without attributes to group by, there are no rows.
     pub groups: Vec<(Vec<Option<AttrValue>>, u64)>,
 }
 
@@ -247,7 +247,8 @@ pub struct Counts {
 pub enum Scope {
     /// One entity's, in the order of its versions.
     Entity(Key),
-    /// Every entity's, or every one's of a kind, in the order the store wrote them.
+    /// Every entity's, or every one's of a kind, in the order the store wrote them: commit by
+    /// commit, and within one in the order of its operations.
     All(Option<Kind>),
 }
 
