@@ -1,1 +1,22 @@
-//! Not written yet.
+//! What people use: a [`Store`] over a backend, with typed handles for their kinds.
+//!
+//! Every write goes through one sequencer per store. It forms groups of waiting batches, so that
+//! many callers share one transaction and one sync of the disk; it answers in the order of its
+//! queue; and because it alone awaits the backend's writes, no caller can cut one off halfway.
+
+mod collection;
+mod commit;
+mod draft;
+mod lock;
+mod options;
+mod sequencer;
+mod store;
+mod stored;
+mod watch;
+
+pub use collection::Collection;
+pub use draft::Draft;
+pub use options::{Retry, StoreOptions};
+pub use store::Store;
+pub use stored::{Past, Stored};
+pub use watch::Watch;

@@ -1,0 +1,272 @@
+//! The typed handle for one kind of entity.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use futures_core::Stream;
+use futures_util::stream;
+use outlast_core::{
+    Action, AttrName, Attributes, Cause, Counts, Entity, Error, ErrorKind, Expect, HistoryQuery,
+    Key, Kind, Listed, Op, Page, Put, Query, Receipt, Result, Scope, Status, Version,
+};
+use tokio::time::sleep;
+
+use crate::Store;
+use crate::draft::{Draft, key_of};
+use crate::stored::{Past, Stored};
+use crate::watch::Watch;
+
+/// All entities of one kind in a store. Cheap to clone.
+///
+/// # Cancel safety
+///
+/// As for [`Store`]: a dropped future never leaves half a change. Whether the change of a dropped
+/// [`update`](Collection::update) was applied is learned by reading again.
+pub struct Collection<T> {
+    store: Store,
+    cause: Cause,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), cause: self.cause.clone(), kind: PhantomData }
+    }
+}
+
+impl<T: Entity> fmt::Debug for Collection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection").field("kind", &T::KIND).finish_non_exhaustive()
+    }
+}
+
+impl<T: Entity> Collection<T> {
+    pub(crate) fn new(store: Store) -> Self {
+        let cause = store.cause().clone();
+        Self { store, cause, kind: PhantomData }
+    }
+
+    /// The same, with changes made by and for somebody.
+    pub fn with_cause(&self, cause: Cause) -> Self {
+        Self { cause, ..self.clone() }
+    }
+
+    /// The key of an entity of this kind; `Invalid` or `TooLarge` if the id breaks the rules.
+    pub fn key(&self, id: &str) -> Result<Key> {
+        key_of::<T>(id)
+    }
+
+    fn draft(&self) -> Draft {
+        let mut draft = self.store.draft();
+        draft.cause(self.cause.clone());
+        draft
+    }
+
+    /// Creates an entity. `Exists` if it is there; one that was deleted may be created again and
+    /// goes on counting versions.
+    pub async fn create(&self, id: &str, value: &T) -> Result<Stored<T>> {
+        let mut draft = self.draft();
+        draft.create(id, value)?;
+        let receipt = draft.commit().await?;
+        let key = self.key(id)?;
+        let version = written(&receipt, &key)?;
+        Stored::created(key, version, receipt.at, value.clone())
+    }
+
+    /// Reads an entity. `NotFound` if it does not live, `Corrupt` if its bytes are damaged.
+    pub async fn get(&self, id: &str) -> Result<Stored<T>> {
+        let found = self.find(id).await?;
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("{}/{id} does not exist", T::KIND))
+        })
+    }
+
+    /// Reads an entity that may not live.
+    pub async fn find(&self, id: &str) -> Result<Option<Stored<T>>> {
+        let slots = self.store.get(&[self.key(id)?]).await?;
+        match slots.into_iter().next() {
+            Some(slot) => slot.live()?.map(Stored::decode).transpose(),
+            None => Err(Error::internal("the backend answered for no key")),
+        }
+    }
+
+    /// Reads an entity, changes it, and writes it back.
+    ///
+    /// Closures on one entity queue within this process. When another process was faster, the
+    /// entity is read anew and the closure applied again, as often as the store's
+    /// [`Retry`](crate::Retry) says; then `RetriesExhausted`. An error of the closure passes
+    /// through and nothing is written; so does a change of status that is not legal.
+    pub async fn update(
+        &self,
+        id: &str,
+        mut change: impl FnMut(&mut T) -> Result<()> + Send,
+    ) -> Result<Stored<T>> {
+        let _turn = self.store.inner.locks.lock(&self.key(id)?).await;
+        let retry = self.store.inner.options.retry;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let stored = self.get(id).await?;
+            let mut value = (*stored).clone();
+            change(&mut value)?;
+            match self.replace(&stored, value).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    if tries >= retry.max_tries {
+                        let message = format!("{} changed under each of {tries} tries", stored.key);
+                        return Err(
+                            Error::new(ErrorKind::RetriesExhausted, message).with_source(error)
+                        );
+                    }
+                    sleep(retry.delay(tries)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Makes `value` the next version of what was read. `Conflict` if it changed meanwhile: an
+    /// expectation the caller gave is never tried again.
+    pub async fn replace(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
+        let mut draft = self.draft();
+        draft.replace(stored, &value)?;
+        let receipt = draft.commit().await?;
+        stored.advanced(value, written(&receipt, &stored.key)?, receipt.at)
+    }
+
+    /// Moves an entity to another state: `IllegalTransition`, naming both, if its present one
+    /// does not allow it. Tried again like [`update`](Collection::update).
+    pub async fn transition(&self, id: &str, to: T::Status) -> Result<Stored<T>> {
+        let what = format!("{}/{id}", T::KIND);
+        self.update(id, |value| {
+            if let Some(from) = value.status() {
+                from.check_move(to, &what)?;
+            }
+            value.set_status(to);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes the next version without waiting for it, and says what it will be.
+    ///
+    /// The write is applied in the order of such calls. If it cannot be, the next
+    /// [`Store::sync`] says so; until then the answer is a promise, not a fact.
+    pub async fn replace_later(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
+        let mut draft = self.draft();
+        draft.replace(stored, &value)?;
+        draft.enqueue().await?;
+        let epoch = stored.version.epoch.max(self.store.info().epoch);
+        let version = Version { epoch, n: stored.version.n + 1 };
+        stored.advanced(value, version, self.store.clock().now())
+    }
+
+    /// Deletes what was read, leaving a tombstone. `Conflict` if it changed meanwhile.
+    pub async fn delete(&self, stored: &Stored<T>) -> Result<()> {
+        let mut draft = self.draft();
+        draft.delete(stored);
+        draft.commit().await.map(drop)
+    }
+
+    /// Sets transient attributes: heartbeats and progress, without version or history.
+    pub async fn touch(&self, id: &str, attrs: Attributes) -> Result<()> {
+        let mut draft = self.draft();
+        draft.touch(self.key(id)?, attrs);
+        draft.commit().await.map(drop)
+    }
+
+    /// All live entities of the kind, to be narrowed down.
+    pub fn query(&self) -> Result<Query> {
+        Ok(Query::of(Kind::new(T::KIND)?))
+    }
+
+    /// One page of entities. One that cannot be decoded is an error in its place and does not
+    /// hide the others.
+    pub async fn list(&self, query: &Query) -> Result<Listed<Result<Stored<T>>>> {
+        let Listed { items, next } = self.store.list(query).await?;
+        let decoded = items.into_iter().filter_map(|slot| match slot.live() {
+            Ok(record) => record.map(Stored::decode),
+            Err(error) => Some(Err(error)),
+        });
+        Ok(Listed { items: decoded.collect(), next })
+    }
+
+    /// All entities that match, page by page, as a stream. It ends after the first error of a
+    /// page; an entity that cannot be decoded is an error in its place.
+    pub fn stream(&self, query: Query) -> impl Stream<Item = Result<Stored<T>>> + Send + 'static {
+        let pages = stream::unfold((self.clone(), Some(query)), |(kind, query)| async move {
+            let query = query?;
+            match kind.list(&query).await {
+                Ok(page) => {
+                    let next =
+                        page.next.map(|next| Query { page: query.page.after(next), ..query });
+                    Some((page.items, (kind, next)))
+                }
+                Err(error) => Some((vec![Err(error)], (kind, None))),
+            }
+        });
+        futures_util::StreamExt::flat_map(pages, stream::iter)
+    }
+
+    /// How many live entities match, by group.
+    pub async fn count(&self, query: &Query, by: &[AttrName]) -> Result<Counts> {
+        self.store.count(query, by).await
+    }
+
+    /// One page of an entity's versions, the newest first.
+    pub async fn history(&self, id: &str, page: Page) -> Result<Listed<Result<Past<T>>>> {
+        let scope = Scope::Entity(self.key(id)?);
+        let query = HistoryQuery { newest_first: true, page, ..HistoryQuery::of(scope) };
+        let Listed { items, next } = self.store.history(&query).await?;
+        let decode = |version: outlast_core::Verified<_>| Past::decode(version?);
+        Ok(Listed { items: items.into_iter().map(decode).collect(), next })
+    }
+
+    /// Makes the content of version `n` the new version, whatever was written since.
+    ///
+    /// `VersionGone` if that version was never written, was pruned, or is a deletion;
+    /// `Unsupported` for kinds that cannot be rolled back. The status machine is not consulted:
+    /// going back is the point.
+    pub async fn rollback_to(&self, id: &str, n: u64) -> Result<Stored<T>> {
+        if !T::CAN_ROLL_BACK {
+            return Err(Error::unsupported(format!(
+                "a {} follows something outside the store and cannot be rolled back",
+                T::KIND
+            )));
+        }
+        let key = self.key(id)?;
+        let _turn = self.store.inner.locks.lock(&key).await;
+        let stored = self.get(id).await?;
+        let mut found = self.store.history(&HistoryQuery::version(key.clone(), n)).await?;
+        let gone = || {
+            Error::new(ErrorKind::VersionGone, format!("{key} has no version {n} to go back to"))
+        };
+        let past = found.items.pop().ok_or_else(gone)??;
+        let state = past.state.ok_or_else(gone)?;
+        let put = Put {
+            key: key.clone(),
+            expect: Expect::At(stored.version),
+            schema: past.schema,
+            attrs: past.attrs,
+            state,
+        };
+        let mut draft = self.draft();
+        draft.cause(self.cause.clone().called(Action::rollback())).op(Op::Put(put));
+        draft.commit().await?;
+        self.get(id).await
+    }
+
+    /// Follows one entity: first as it is, then each later state of it.
+    ///
+    /// States that were superseded before they could be looked at may be left out; the last one
+    /// never is. Changes of this process are seen at once, those of others within a second.
+    pub fn watch(&self, id: &str) -> Result<Watch<T>> {
+        Ok(Watch::new(self.store.clone(), self.key(id)?))
+    }
+}
+
+/// The version a commit gave an entity it wrote.
+fn written(receipt: &Receipt, key: &Key) -> Result<Version> {
+    receipt
+        .version(key)
+        .ok_or_else(|| Error::internal(format!("the receipt of {} lacks {key}", receipt.id)))
+}

@@ -1,0 +1,168 @@
+//! An entity as it was read: its value, its version, and the text it was decoded from.
+
+use std::ops::Deref;
+
+use outlast_core::{
+    AttrName, AttrValue, Attributes, Entity, Error, Expect, Json, Key, Op, Put, Record, Result,
+    Status, Timestamp, Version, Versioned,
+};
+use serde_json::Value;
+
+/// A value with the key and version it was read under. Fields and methods of the value are
+/// reached directly.
+#[derive(Clone, Debug)]
+pub struct Stored<T> {
+    /// The entity.
+    pub key: Key,
+    /// The version it has, for the next write's expectation.
+    pub version: Version,
+    /// When that version was written.
+    pub updated_at: Timestamp,
+    /// Heartbeats and progress.
+    pub transient: Attributes,
+    value: T,
+    source: Json,
+}
+
+impl<T> Deref for Stored<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Entity> Stored<T> {
+    /// Decodes a record, bringing content of an older schema up to date.
+    ///
+    /// `Incompatible` if the content is newer than this program, `Corrupt` if it has another
+    /// shape than its schema number says.
+    pub fn decode(record: Record) -> Result<Self> {
+        let Record { key, version, updated_at, schema, state, attrs: _, transient } = record;
+        let (value, source) = decode(&key, schema, state)?;
+        Ok(Self { key, version, updated_at, transient, value, source })
+    }
+
+    pub(crate) fn created(key: Key, version: Version, at: Timestamp, value: T) -> Result<Self> {
+        let source = Json::encode(&value)?;
+        Ok(Self { key, version, updated_at: at, transient: Attributes::new(), value, source })
+    }
+
+    /// The id within the kind.
+    pub fn id(&self) -> &str {
+        self.key.id()
+    }
+
+    /// The value, without where it came from.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// The operation that makes `value` the next version of this one, unknown fields kept.
+    ///
+    /// `IllegalTransition` if its status is another and may not follow this one's.
+    pub fn next(&self, value: &T) -> Result<Op> {
+        check_move(&self.key, &self.value, value)?;
+        let state = self.carry_over(value)?;
+        put(self.key.clone(), value, Expect::At(self.version), state)
+    }
+
+    /// What is stored once the operation of [`next`](Stored::next) is applied at `version`.
+    pub(crate) fn advanced(&self, value: T, version: Version, at: Timestamp) -> Result<Self> {
+        let source = self.carry_over(&value)?;
+        Ok(Self {
+            key: self.key.clone(),
+            version,
+            updated_at: at,
+            transient: self.transient.clone(),
+            value,
+            source,
+        })
+    }
+
+    /// The new value's JSON, plus the fields of the stored JSON that this program does not know.
+    fn carry_over(&self, value: &T) -> Result<Json> {
+        let stored: Value = self.source.decode()?;
+        let known = to_value(&self.value)?;
+        let mut next = to_value(value)?;
+        keep_unknown(&stored, &known, &mut next);
+        Json::encode(&next)
+    }
+}
+
+/// A past version of an entity, and who wrote it when and why.
+#[derive(Clone, Debug)]
+pub struct Past<T> {
+    /// The version with its metadata and stored content.
+    pub version: Versioned,
+    /// The value; `None` where the entity was deleted.
+    pub value: Option<T>,
+}
+
+impl<T: Entity> Past<T> {
+    pub(crate) fn decode(version: Versioned) -> Result<Self> {
+        let value = match &version.state {
+            Some(state) => Some(decode::<T>(&version.key, version.schema, state.clone())?.0),
+            None => None,
+        };
+        Ok(Self { version, value })
+    }
+}
+
+fn decode<T: Entity>(key: &Key, schema: u32, state: Json) -> Result<(T, Json)> {
+    if schema > T::SCHEMA {
+        return Err(Error::incompatible(format!(
+            "{key} was written under schema {schema} of its kind, this program knows {}; \
+             use the newer program",
+            T::SCHEMA
+        )));
+    }
+    let source = if schema == T::SCHEMA {
+        state
+    } else {
+        let content = state.decode().map_err(|error| error.context(key))?;
+        Json::encode(&T::upgrade(schema, content).map_err(|error| error.context(key))?)?
+    };
+    let value = source.decode().map_err(|error| error.context(key))?;
+    Ok((value, source))
+}
+
+/// The operation that writes a value under a key.
+pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -> Result<Op> {
+    let mut attrs = value.attributes()?;
+    if let Some(status) = value.status() {
+        attrs.insert(AttrName::status(), AttrValue::from(status.as_str()));
+    }
+    Ok(Op::Put(Put { key, expect, schema: T::SCHEMA, attrs, state }))
+}
+
+fn check_move<T: Entity>(key: &Key, from: &T, to: &T) -> Result<()> {
+    match (from.status(), to.status()) {
+        (Some(from), Some(to)) if from != to => from.check_move(to, &key.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn to_value<T: Entity>(value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|cause| {
+        Error::invalid(format!("a {} cannot be written as JSON", T::KIND)).with_source(cause)
+    })
+}
+
+/// Copies into `next` every field of `stored` that `known`, the same content as this program
+/// writes it, does not have.
+fn keep_unknown(stored: &Value, known: &Value, next: &mut Value) {
+    let (Value::Object(stored), Value::Object(known), Value::Object(next)) = (stored, known, next)
+    else {
+        return;
+    };
+    for (name, value) in stored {
+        match (known.get(name), next.get_mut(name)) {
+            (None, None) => {
+                next.insert(name.clone(), value.clone());
+            }
+            (Some(known), Some(next)) => keep_unknown(value, known, next),
+            _ => {}
+        }
+    }
+}
