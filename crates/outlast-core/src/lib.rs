@@ -21,6 +21,7 @@ mod error;
 mod json;
 mod key;
 mod limits;
+mod model;
 mod open;
 mod plan;
 mod query;
@@ -44,6 +45,9 @@ pub use error::{Error, ErrorKind, Mismatch, Result};
 pub use json::Json;
 pub use key::{Action, AttrName, Id, Key, Kind, MAX_ID_BYTES, MAX_NAME_BYTES, Space, StreamName};
 pub use limits::Limits;
+pub use model::{
+    CommandLine, Lease, OnIdle, ProcessIdentity, RecoveryPolicy, Run, Task, TaskSpec, TaskStatus,
+};
 pub use open::{OpenOptions, Upgrade};
 pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};
 pub use query::{
