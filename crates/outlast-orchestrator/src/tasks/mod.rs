@@ -1,0 +1,3 @@
+//! Tasks: commands that run as operating system processes, with their output captured.
+
+pub mod process;

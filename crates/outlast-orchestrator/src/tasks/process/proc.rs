@@ -1,0 +1,173 @@
+//! Reading `/proc`.
+//!
+//! A process may vanish between any two reads. That is an answer (`None`), not an error.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+
+use outlast_core::{Error, Result};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+/// What `/proc/<pid>/stat` tells about one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// One letter: `R`, `S`, `Z` and so on.
+    pub(super) state: char,
+    /// The process group.
+    pub(super) group: u32,
+    /// How many threads are left.
+    pub(super) threads: u32,
+    /// When it started, in clock ticks since boot.
+    pub(super) start_ticks: u64,
+}
+
+impl Stat {
+    /// The process that holds `pid` now; `None` if nobody does.
+    pub(super) fn of(pid: u32) -> Result<Option<Self>> {
+        Self::read(pid).map_err(|cause| failure(&format!("/proc/{pid}/stat"), cause))
+    }
+
+    /// The same, but also `None` if it belongs to another user and `/proc` hides it.
+    pub(super) fn visible(pid: u32) -> Result<Option<Self>> {
+        match Self::read(pid) {
+            Err(cause) if cause.kind() == ErrorKind::PermissionDenied => Ok(None),
+            read => read.map_err(|cause| failure(&format!("/proc/{pid}/stat"), cause)),
+        }
+    }
+
+    fn read(pid: u32) -> io::Result<Option<Self>> {
+        match fs::read(format!("/proc/{pid}/stat")) {
+            // The name of the program is in there, and may be any bytes.
+            Ok(text) => match Self::parse(&String::from_utf8_lossy(&text)) {
+                Some(stat) => Ok(Some(stat)),
+                None => Err(io::Error::new(ErrorKind::InvalidData, "its form is unknown")),
+            },
+            Err(cause) if is_gone(&cause) => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// The fields after the program's name, which stands in parentheses and may hold any itself.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, fields) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            group: fields.get(2)?.parse().ok()?,
+            threads: fields.get(17)?.parse().ok()?,
+            start_ticks: fields.get(19)?.parse().ok()?,
+        })
+    }
+
+    /// Whether it can still run code. A zombie cannot, unless only its first thread has ended.
+    pub(super) fn is_live(&self) -> bool {
+        match self.state {
+            'Z' => self.threads > 1,
+            'X' | 'x' => false,
+            _ => true,
+        }
+    }
+}
+
+/// The pids of all processes that are visible now.
+pub(super) fn pids() -> Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc").map_err(|cause| failure("/proc", cause))? {
+        let name = entry.map_err(|cause| failure("/proc", cause))?.file_name();
+        pids.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// The live processes of one process group.
+pub(super) fn members(group: u32) -> Result<Vec<u32>> {
+    let mut members = Vec::new();
+    for pid in pids()? {
+        if Stat::visible(pid)?.is_some_and(|stat| stat.group == group && stat.is_live()) {
+            members.push(pid);
+        }
+    }
+    Ok(members)
+}
+
+/// Whether the environment a process was started with holds exactly `marker`, as `NAME=value`.
+///
+/// An environment that may not be read belongs to somebody else, so it does not.
+pub(super) fn carries(pid: u32, marker: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == marker))
+}
+
+/// Which run of the kernel this is.
+pub(super) fn boot_id() -> Result<String> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let text = fs::read_to_string(path).map_err(|cause| failure(path, cause))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The pid namespace this program runs in.
+pub(super) fn pid_namespace() -> Result<String> {
+    let path = "/proc/self/ns/pid";
+    let link = fs::read_link(path).map_err(|cause| failure(path, cause))?;
+    Ok(link.to_string_lossy().into_owned())
+}
+
+/// A pid as the system calls take it; `None` for zero and what no process can have.
+pub(super) fn raw(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw)
+}
+
+fn is_gone(cause: &io::Error) -> bool {
+    cause.kind() == ErrorKind::NotFound || cause.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
+fn failure(path: &str, cause: io::Error) -> Error {
+    Error::unavailable(format!("{path} cannot be read")).with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(comm: &str, state: char, threads: u32) -> Option<Stat> {
+        let text = format!(
+            "42 ({comm}) {state} 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 991 1 2 3\n"
+        );
+        Stat::parse(&text)
+    }
+
+    #[test]
+    fn names_with_spaces_and_parentheses_are_read_past() {
+        for comm in ["sh", "a b", ") Z 1 2 (", "((", "))", ""] {
+            let expected = Stat { state: 'S', group: 7, threads: 1, start_ticks: 991 };
+            assert_eq!(stat(comm, 'S', 1), Some(expected), "{comm:?}");
+        }
+    }
+
+    #[test]
+    fn text_of_another_form_is_no_process() {
+        for text in ["", "42", "42 (sh)", "42 (sh) S 1 7", "42 (sh) S x x x"] {
+            assert_eq!(Stat::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_zombie_is_dead_unless_other_threads_run_on() {
+        assert!(stat("sh", 'R', 1).unwrap().is_live());
+        assert!(stat("sh", 'D', 1).unwrap().is_live());
+        assert!(stat("sh", 'T', 1).unwrap().is_live());
+        assert!(!stat("sh", 'Z', 1).unwrap().is_live());
+        assert!(stat("sh", 'Z', 2).unwrap().is_live());
+        assert!(!stat("sh", 'X', 0).unwrap().is_live());
+    }
+
+    #[test]
+    fn this_very_process_is_found() {
+        let pid = std::process::id();
+        assert!(pids().unwrap().contains(&pid));
+        let stat = Stat::of(pid).unwrap().unwrap();
+        assert!(stat.is_live());
+        assert!(members(stat.group).unwrap().contains(&pid));
+    }
+}
