@@ -1,1 +1,3 @@
-//! Not written yet.
+//! Workloads that several tests share. Not published.
+
+pub mod ledger;
