@@ -1,5 +1,6 @@
 //! What a backend implements: it fetches, and writes if nothing changed. It knows no rule.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -9,8 +10,8 @@ use uuid::Uuid;
 use crate::write::{ReadSet, View, WriteSet, Written};
 use crate::{
     AttrName, Change, Counts, Damage, Durability, Entry, Epoch, HistoryQuery, Incarnation, Key,
-    Limits, Listed, Page, Query, Result, Revision, Seq, Slot, StreamName, StreamQuery, Verified,
-    Version, Versioned,
+    Kind, Limits, Listed, Page, Query, Result, Revision, Seq, Slot, Space, StreamName, StreamQuery,
+    Verified, Version, Versioned,
 };
 
 /// What a store is and what it promises.
@@ -94,9 +95,12 @@ pub trait Backend: Admin + Debug + Send + Sync + 'static {
     /// One page of a stream.
     async fn read(&self, query: &StreamQuery) -> Result<Listed<Verified<Entry>>>;
 
+    /// The kinds there is anything of, deleted entities and emptied streams included.
+    async fn kinds(&self) -> Result<Kinds>;
+
     /// The streams of a kind, by lineage and name: one page of them, with their first and last
     /// place.
-    async fn streams(&self, kind: &crate::Kind, page: &Page) -> Result<Listed<StreamExtent>>;
+    async fn streams(&self, kind: &Kind, page: &Page) -> Result<Listed<StreamExtent>>;
 
     /// The commits after a revision, in order, none left out; `Compacted` if a version that one
     /// of them wrote was pruned.
@@ -113,6 +117,15 @@ pub trait Backend: Admin + Debug + Send + Sync + 'static {
 
     /// Syncs and lets go of everything. Afterwards every call is `Closed`. Closing twice is fine.
     async fn close(&self) -> Result<()>;
+}
+
+/// The kinds a store holds something of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// Lineages and kinds of entities.
+    pub entities: BTreeSet<(Space, Kind)>,
+    /// Kinds of streams, whatever their lineages.
+    pub streams: BTreeSet<Kind>,
 }
 
 /// The places a stream holds.

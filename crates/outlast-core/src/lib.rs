@@ -32,7 +32,7 @@ mod write;
 
 pub use attr::{AttrValue, Attributes, Filter, Test};
 pub use backend::{
-    Admin, Backend, BackendInfo, Capability, Prune, PrunePlan, Pruned, Size, StreamExtent,
+    Admin, Backend, BackendInfo, Capability, Kinds, Prune, PrunePlan, Pruned, Size, StreamExtent,
     Verification,
 };
 pub use batch::{Batch, Expect, Op, Put};

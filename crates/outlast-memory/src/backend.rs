@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use outlast_core::{
     Admin, AttrName, Backend, BackendInfo, Change, Counts, Entry, Error, HistoryQuery, Key, Kind,
-    Limits, Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot,
+    Kinds, Limits, Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot,
     StreamExtent, StreamQuery, Verification, Verified, Versioned, View, WriteSet, Written,
 };
 
@@ -45,6 +45,10 @@ impl Backend for Memory {
 
     async fn read(&self, query: &StreamQuery) -> Result<Listed<Verified<Entry>>> {
         self.reading(|content| content.read(query))
+    }
+
+    async fn kinds(&self) -> Result<Kinds> {
+        self.reading(|content| Ok(content.kinds()))
     }
 
     async fn streams(&self, kind: &Kind, page: &Page) -> Result<Listed<StreamExtent>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use outlast_core::{
-    CommitId, Damage, Key, Kind, Remembered, Revision, Slot, Space, StreamName, Timestamp,
+    CommitId, Damage, Key, Kind, Kinds, Remembered, Revision, Slot, Space, StreamName, Timestamp,
     Verification, Versioned,
 };
 
@@ -59,6 +59,15 @@ impl Content {
 
     pub(crate) fn slot(&self, key: &Key) -> Slot {
         self.entity(key).map_or(Slot::Vacant, Entity::slot)
+    }
+
+    pub(crate) fn kinds(&self) -> Kinds {
+        let entities = self.tables.iter().filter(|(_, table)| !table.entities.is_empty());
+        let streams = self.streams.iter().filter(|(_, streams)| !streams.is_empty());
+        Kinds {
+            entities: entities.map(|(kind, _)| kind.clone()).collect(),
+            streams: streams.map(|(kind, _)| kind.clone()).collect(),
+        }
     }
 
     /// Walks everything and compares the checksums that were taken when it was written.

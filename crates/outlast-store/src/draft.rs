@@ -30,7 +30,7 @@ use crate::{Store, commit};
 /// transfer.commit().await?;
 ///
 /// assert_eq!(accounts.get("bob").await?.cents, 40);
-/// # outlast_core::Result::Ok(())
+/// # Ok::<(), outlast_core::Error>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]

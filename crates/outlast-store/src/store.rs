@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use outlast_core::{
     AttrName, Backend, BackendInfo, Batch, Cause, Change, Clock, Counts, Entity, Entry, Error,
-    HistoryQuery, IdSource, Key, Kind, Listed, Outcome, Page, PrunePlan, Pruned, Query, Result,
-    Revision, Slot, StreamExtent, StreamQuery, Verification, Verified, Versioned,
+    HistoryQuery, IdSource, Key, Kind, Kinds, Listed, Outcome, Page, PrunePlan, Pruned, Query,
+    Result, Revision, Slot, StreamExtent, StreamQuery, Verification, Verified, Versioned,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::timeout;
@@ -201,6 +201,11 @@ impl Store {
     pub async fn read(&self, query: &StreamQuery) -> Result<Listed<Verified<Entry>>> {
         query.page.validate(self.info().limits.page)?;
         self.inner.backend.read(query).await
+    }
+
+    /// The kinds there is anything of, deleted entities and emptied streams included.
+    pub async fn kinds(&self) -> Result<Kinds> {
+        self.inner.backend.kinds().await
     }
 
     /// One page of the streams of a kind.
