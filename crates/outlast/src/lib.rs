@@ -57,7 +57,9 @@ pub mod testing;
 
 pub use location::Location;
 pub use open::{open, open_with};
+pub use outlast_core as core;
 pub use outlast_core::*;
+pub use outlast_store as store;
 pub use outlast_store::{Collection, Draft, Past, Retry, Store, StoreOptions, Stored, Watch};
 
 #[cfg(feature = "memory")]

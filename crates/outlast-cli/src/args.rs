@@ -1,0 +1,54 @@
+//! The arguments of the program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{ps, run};
+use crate::{config, exit};
+
+/// Runs files of tasks so that nothing is lost when it is killed, and shows, checks and moves
+/// what a store holds.
+#[derive(Debug, Parser)]
+#[command(name = "outlast", version, max_term_width = 100, after_help = exit::HELP)]
+#[command(after_long_help = config::help())]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Where the store is: sqlite:PATH or sled:PATH [default: sqlite:outlast.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) db: Option<String>,
+
+    /// A configuration file to read instead of ./outlast.toml and the one in your home
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Write JSON: results to standard output, an error as one object to standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::RunArgs),
+    Ps(ps::PsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,125 @@
+//! The settings there are: one row each.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use outlast::{Error, OnIdle, RecoveryPolicy, Result};
+
+use crate::config::Config;
+use crate::duration;
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name in a file.
+    pub(super) name: &'static str,
+    /// Its name in the environment.
+    pub(super) env: &'static str,
+    /// Its value when nobody says anything.
+    pub(super) default: &'static str,
+    /// What it is.
+    pub(super) about: &'static str,
+    /// Reads and sets it; `Invalid` for a value that cannot be.
+    pub(super) set: fn(&mut Config, &str) -> Result<()>,
+}
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "db",
+        env: "OUTLAST_DB",
+        default: "sqlite:outlast.db",
+        about: "where the store is: sqlite:PATH or sled:PATH",
+        set: |config, text| put(&mut config.db, text.parse()),
+    },
+    Key {
+        name: "max_concurrent",
+        env: "OUTLAST_MAX_CONCURRENT",
+        default: "5",
+        about: "how many tasks run at once",
+        set: |config, text| put(&mut config.max_concurrent, count(text)),
+    },
+    Key {
+        name: "grace",
+        env: "OUTLAST_GRACE",
+        default: "2s",
+        about: "how long a task may take to end after it was asked to",
+        set: |config, text| put(&mut config.grace, duration::parse(text)),
+    },
+    Key {
+        name: "recovery",
+        env: "OUTLAST_RECOVERY",
+        default: "interrupted",
+        about: "what becomes of a task that was running when the program was killed: restart, interrupted or failed",
+        set: |config, text| put(&mut config.recovery, choice(text, &RECOVERY)),
+    },
+    Key {
+        name: "idle_threshold",
+        env: "OUTLAST_IDLE_THRESHOLD",
+        default: "60s",
+        about: "after how long without output a task counts as idle",
+        set: |config, text| put(&mut config.idle_threshold, positive(text)),
+    },
+    Key {
+        name: "on_idle",
+        env: "OUTLAST_ON_IDLE",
+        default: "mark",
+        about: "what happens then: mark or interrupt",
+        set: |config, text| put(&mut config.on_idle, choice(text, &ON_IDLE)),
+    },
+    Key {
+        name: "flush_interval",
+        env: "OUTLAST_FLUSH_INTERVAL",
+        default: "200ms",
+        about: "how long captured output may wait before it is written",
+        set: |config, text| put(&mut config.flush_interval, positive(text)),
+    },
+    Key {
+        name: "retention.tasks",
+        env: "OUTLAST_RETENTION_TASKS",
+        default: "30d",
+        about: "how old settled tasks get before prune removes them",
+        set: |config, text| put(&mut config.task_retention, duration::parse(text)),
+    },
+];
+
+const RECOVERY: [(&str, RecoveryPolicy); 3] = [
+    ("restart", RecoveryPolicy::Restart),
+    ("interrupted", RecoveryPolicy::Interrupted),
+    ("failed", RecoveryPolicy::Failed),
+];
+const ON_IDLE: [(&str, OnIdle); 2] = [("mark", OnIdle::Mark), ("interrupt", OnIdle::Interrupt)];
+
+impl Key {
+    /// The setting a file calls so.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+}
+
+fn put<T>(place: &mut T, value: Result<T>) -> Result<()> {
+    *place = value?;
+    Ok(())
+}
+
+fn count(text: &str) -> Result<usize> {
+    match text.parse() {
+        Ok(count) if (1..=10_000).contains(&count) => Ok(count),
+        _ => Err(Error::invalid(format!("{text:?} is no whole number from 1 to 10000"))),
+    }
+}
+
+fn positive(text: &str) -> Result<Duration> {
+    let duration = duration::parse(text)?;
+    if duration.is_zero() {
+        return Err(Error::invalid("a length of 0 would never let anything happen"));
+    }
+    Ok(duration)
+}
+
+fn choice<T: Copy + Debug>(text: &str, choices: &[(&str, T)]) -> Result<T> {
+    let found = choices.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        Error::invalid(format!("{text:?} is none of {}", names.join(", ")))
+    })
+}

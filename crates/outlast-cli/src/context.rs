@@ -1,0 +1,65 @@
+//! What every command works with: the configuration, the output, and the store it opens.
+
+use outlast::{Error, Location, OpenOptions, Result, Store, StoreOptions, Upgrade};
+
+use crate::args::Cli;
+use crate::commands;
+use crate::config::{Config, Sources};
+use crate::failure::Outcome;
+use crate::output::Output;
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) out: Output,
+}
+
+/// What a command may do to the store it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Look at it. It must be there, and nothing is written where the backend can promise that.
+    Read,
+    /// Change it. It must be there.
+    Write,
+    /// Change it, and make it if it is not there. Its folder must be.
+    Create,
+}
+
+/// Runs the command that was asked for.
+pub(crate) fn run(cli: Cli) -> Outcome {
+    let config = Config::load(&cli.global, &Sources::of_process())?;
+    let mut context = Context { config, out: Output::new(cli.global.json) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| {
+        Error::unavailable("the program could not start its threads").with_source(cause)
+    })?;
+    let outcome = runtime.block_on(commands::run(cli.command, &mut context));
+    let flushed = context.out.flush();
+    outcome.and_then(|exit| flushed.map(|()| exit))
+}
+
+impl Context {
+    /// Opens the store of the configuration. Errors as for [`Location::open`].
+    pub(crate) async fn open(&self, access: Access) -> Result<Store> {
+        let location = &self.config.db;
+        let open = match (access, location) {
+            (Access::Create, _) => OpenOptions::default(),
+            (Access::Write, _) => OpenOptions::existing(),
+            // sled cannot open without writing; refusing an upgrade is the most it can promise.
+            (Access::Read, Location::Sled(_)) => {
+                OpenOptions { upgrade: Upgrade::Refuse, ..OpenOptions::existing() }
+            }
+            (Access::Read, _) => OpenOptions::read_only(),
+        };
+        location.open(open, StoreOptions::default()).await
+    }
+}
+
+/// Closes the store whatever came of the command; the command's own failure goes first.
+pub(crate) async fn close(store: Store, outcome: Outcome) -> Outcome {
+    let closed = store.close().await;
+    let exit = outcome?;
+    closed?;
+    Ok(exit)
+}

@@ -1,0 +1,122 @@
+//! Why a command stopped, and how it is told.
+
+use std::error::Error as _;
+use std::io::{self, Write as _};
+
+use outlast::{Error, ErrorKind};
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::output::printable;
+
+/// What a command comes to.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+/// Why a command stopped before it was done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something failed.
+    Failed(Error),
+    /// Nobody reads the output any more, as after `| head`: nothing to report.
+    Unread,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Failure {
+    /// A failed write to standard output.
+    pub(crate) fn output(cause: io::Error) -> Self {
+        if cause.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Unread;
+        }
+        let kind = match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+            _ => ErrorKind::Unavailable,
+        };
+        let error = Error::new(kind, "standard output could not be written");
+        Self::Failed(error.with_source(cause))
+    }
+
+    /// Says on standard error what happened, and what the program ends with.
+    pub(crate) fn report(&self, json: bool) -> Exit {
+        let Self::Failed(error) = self else { return Exit::Completed };
+        let exit = Exit::from(error.kind());
+        let text = if json { as_json(error, exit) } else { as_text(error) };
+        // Nobody is left to tell when standard error is gone too.
+        let _ = io::stderr().write_all(text.as_bytes());
+        exit
+    }
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    // Wrappers that only repeat what they wrap add nothing.
+    causes.dedup();
+    causes
+}
+
+/// One line, and one more if something caused it.
+fn as_text(error: &Error) -> String {
+    let mut text = format!("outlast: {}\n", printable(&error.to_string()));
+    let causes = causes(error);
+    if !causes.is_empty() {
+        text.push_str(&format!("  caused by: {}\n", printable(&causes.join(": "))));
+    }
+    text
+}
+
+fn as_json(error: &Error, exit: Exit) -> String {
+    let error = json!({"error": {
+        "kind": kind_name(error.kind()),
+        "message": error.to_string(),
+        "causes": causes(error),
+        "exit_code": exit as u8,
+    }});
+    format!("{error}\n")
+}
+
+/// The kind in lower snake case: `NotFound` is `not_found`.
+fn kind_name(kind: ErrorKind) -> String {
+    let mut name = String::new();
+    for letter in format!("{kind:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_and_one_for_its_causes() {
+        let cause = Error::invalid("inner\nline\u{1b}[31m");
+        let error = Error::corrupt("task/7 is damaged").with_source(cause);
+        let text = as_text(&error);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.starts_with("outlast: task/7 is damaged\n  caused by: inner\\nline\\u{1b}"));
+        assert_eq!(as_text(&Error::busy("held")), "outlast: held\n");
+    }
+
+    #[test]
+    fn an_error_as_json_names_kind_and_exit_code() {
+        let error = Error::new(ErrorKind::NotFound, "task/7 does not exist");
+        let json: serde_json::Value =
+            serde_json::from_str(&as_json(&error, Exit::Refused)).unwrap();
+        assert_eq!(json["error"]["kind"], "not_found");
+        assert_eq!(json["error"]["exit_code"], 4);
+        assert_eq!(json["error"]["message"], "task/7 does not exist");
+    }
+}

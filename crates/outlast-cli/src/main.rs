@@ -1,0 +1,28 @@
+//! The `outlast` program: runs files of tasks, and shows, checks and moves what a store holds.
+//!
+//! Standard output carries results only, standard error everything else. Printing never panics:
+//! a reader that went away ends the program quietly.
+
+mod args;
+mod commands;
+mod config;
+mod context;
+mod duration;
+mod exit;
+mod failure;
+mod output;
+mod runs;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let json = cli.global.json;
+    match context::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(json).into(),
+    }
+}
