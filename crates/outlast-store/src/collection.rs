@@ -7,7 +7,7 @@ use futures_core::Stream;
 use futures_util::stream;
 use outlast_core::{
     Action, AttrName, Attributes, Cause, Counts, Entity, Error, ErrorKind, Expect, HistoryQuery,
-    Key, Kind, Listed, Op, Page, Put, Query, Receipt, Result, Scope, Status, Version,
+    Key, Kind, Listed, Op, Page, Put, Query, Receipt, Record, Result, Scope, Status, Version,
 };
 use tokio::time::sleep;
 
@@ -20,8 +20,17 @@ use crate::watch::Watch;
 ///
 /// # Cancel safety
 ///
-/// As for [`Store`]: a dropped future never leaves half a change. Whether the change of a dropped
-/// [`update`](Collection::update) was applied is learned by reading again.
+/// Dropping the future of a read ([`get`](Collection::get), [`find`](Collection::find),
+/// [`list`](Collection::list), [`count`](Collection::count), [`history`](Collection::history)) or
+/// the [`stream`](Collection::stream) is harmless. Dropping that of any other method applies its
+/// change whole or not at all; which of them, is learned by reading again. A dropped
+/// [`update`](Collection::update), [`transition`](Collection::transition) or
+/// [`rollback_to`](Collection::rollback_to) gives up its turn, so others on the same entity go on.
+///
+/// # Errors of every method
+///
+/// `Invalid` or `TooLarge` for an id that breaks the rules of [`Id`](outlast_core::Id), and those
+/// of [`Store`]: for a change those of [`Store::commit`].
 pub struct Collection<T> {
     store: Store,
     cause: Cause,
@@ -73,19 +82,23 @@ impl<T: Entity> Collection<T> {
         Stored::created(key, version, receipt.at, value.clone())
     }
 
-    /// Reads an entity. `NotFound` if it does not live, `Corrupt` if its bytes are damaged.
+    /// Reads an entity. `NotFound` if it does not live, `Corrupt` if its bytes are damaged or
+    /// have another shape, `Incompatible` if a newer program wrote it.
     pub async fn get(&self, id: &str) -> Result<Stored<T>> {
-        let found = self.find(id).await?;
-        found.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("{}/{id} does not exist", T::KIND))
-        })
+        let key = self.key(id)?;
+        let record = self.record(&key).await?.ok_or_else(|| missing(&key))?;
+        Stored::decode(record)
     }
 
-    /// Reads an entity that may not live.
+    /// Reads an entity that may not live. Errors as for [`get`](Collection::get), without
+    /// `NotFound`.
     pub async fn find(&self, id: &str) -> Result<Option<Stored<T>>> {
-        let slots = self.store.get(&[self.key(id)?]).await?;
-        match slots.into_iter().next() {
-            Some(slot) => slot.live()?.map(Stored::decode).transpose(),
+        self.record(&self.key(id)?).await?.map(Stored::decode).transpose()
+    }
+
+    async fn record(&self, key: &Key) -> Result<Option<Record>> {
+        match self.store.get(std::slice::from_ref(key)).await?.pop() {
+            Some(slot) => slot.live(),
             None => Err(Error::internal("the backend answered for no key")),
         }
     }
@@ -95,37 +108,45 @@ impl<T: Entity> Collection<T> {
     /// Closures on one entity queue within this process. When another process was faster, the
     /// entity is read anew and the closure applied again, as often as the store's
     /// [`Retry`](crate::Retry) says; then `RetriesExhausted`. An error of the closure passes
-    /// through and nothing is written; so does a change of status that is not legal.
+    /// through and nothing is written; so does `IllegalTransition` when it changed the status to
+    /// one that may not follow. Otherwise errors as for [`get`](Collection::get).
+    ///
+    /// The closure may run several times: it should do nothing but change the value.
     pub async fn update(
         &self,
         id: &str,
         mut change: impl FnMut(&mut T) -> Result<()> + Send,
     ) -> Result<Stored<T>> {
         let _turn = self.store.inner.locks.lock(&self.key(id)?).await;
-        let retry = self.store.inner.options.retry;
         let mut tries = 0;
         loop {
-            tries += 1;
             let stored = self.get(id).await?;
             let mut value = (*stored).clone();
             change(&mut value)?;
             match self.replace(&stored, value).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
-                    if tries >= retry.max_tries {
-                        let message = format!("{} changed under each of {tries} tries", stored.key);
-                        return Err(
-                            Error::new(ErrorKind::RetriesExhausted, message).with_source(error)
-                        );
-                    }
-                    sleep(retry.delay(tries)).await;
+                    self.pause(&mut tries, error).await?;
                 }
                 other => return other,
             }
         }
     }
 
+    /// Waits before the next try, or says that there is none.
+    async fn pause(&self, tries: &mut u32, conflict: Error) -> Result<()> {
+        let retry = self.store.inner.options.retry;
+        *tries += 1;
+        if *tries >= retry.max_tries {
+            let message = format!("each of {tries} tries met a conflict; the last: {conflict}");
+            return Err(Error::new(ErrorKind::RetriesExhausted, message).with_source(conflict));
+        }
+        sleep(retry.delay(*tries)).await;
+        Ok(())
+    }
+
     /// Makes `value` the next version of what was read. `Conflict` if it changed meanwhile: an
-    /// expectation the caller gave is never tried again.
+    /// expectation the caller gave is never tried again. `IllegalTransition` if its status may not
+    /// follow.
     pub async fn replace(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
         let mut draft = self.draft();
         draft.replace(stored, &value)?;
@@ -150,7 +171,8 @@ impl<T: Entity> Collection<T> {
     /// Writes the next version without waiting for it, and says what it will be.
     ///
     /// The write is applied in the order of such calls. If it cannot be, the next
-    /// [`Store::sync`] says so; until then the answer is a promise, not a fact.
+    /// [`Store::sync`] says so; until then the answer is a promise, not a fact. Errors as for
+    /// [`Store::enqueue`], and `IllegalTransition` at once.
     pub async fn replace_later(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
         let mut draft = self.draft();
         draft.replace(stored, &value)?;
@@ -167,7 +189,8 @@ impl<T: Entity> Collection<T> {
         draft.commit().await.map(drop)
     }
 
-    /// Sets transient attributes: heartbeats and progress, without version or history.
+    /// Sets transient attributes: heartbeats and progress, without version or history. `NotFound`
+    /// if the entity does not live.
     pub async fn touch(&self, id: &str, attrs: Attributes) -> Result<()> {
         let mut draft = self.draft();
         draft.touch(self.key(id)?, attrs);
@@ -180,7 +203,7 @@ impl<T: Entity> Collection<T> {
     }
 
     /// One page of entities. One that cannot be decoded is an error in its place and does not
-    /// hide the others.
+    /// hide the others. `Invalid` or `TooLarge` for a query that breaks a rule.
     pub async fn list(&self, query: &Query) -> Result<Listed<Result<Stored<T>>>> {
         let Listed { items, next } = self.store.list(query).await?;
         let decoded = items.into_iter().filter_map(|slot| match slot.live() {
@@ -212,7 +235,8 @@ impl<T: Entity> Collection<T> {
         self.store.count(query, by).await
     }
 
-    /// One page of an entity's versions, the newest first.
+    /// One page of an entity's versions, the newest first. One that cannot be decoded is an error
+    /// in its place. `Invalid` or `TooLarge` for a page that breaks a rule.
     pub async fn history(&self, id: &str, page: Page) -> Result<Listed<Result<Past<T>>>> {
         let scope = Scope::Entity(self.key(id)?);
         let query = HistoryQuery { newest_first: true, page, ..HistoryQuery::of(scope) };
@@ -221,11 +245,13 @@ impl<T: Entity> Collection<T> {
         Ok(Listed { items: items.into_iter().map(decode).collect(), next })
     }
 
-    /// Makes the content of version `n` the new version, whatever was written since.
+    /// Makes the content of version `n` the new version, whatever was written since. Tried again
+    /// like [`update`](Collection::update), with which it queues.
     ///
-    /// `VersionGone` if that version was never written, was pruned, or is a deletion;
-    /// `Unsupported` for kinds that cannot be rolled back. The status machine is not consulted:
-    /// going back is the point.
+    /// `NotFound` if the entity does not live, `VersionGone` if that version was never written,
+    /// was pruned, or is a deletion, `Incompatible` or `Corrupt` if this program cannot read that
+    /// version, `Unsupported` for kinds that cannot be rolled back. The present content need not
+    /// be readable, and the status machine is not consulted: going back is the point.
     pub async fn rollback_to(&self, id: &str, n: u64) -> Result<Stored<T>> {
         if !T::CAN_ROLL_BACK {
             return Err(Error::unsupported(format!(
@@ -235,33 +261,54 @@ impl<T: Entity> Collection<T> {
         }
         let key = self.key(id)?;
         let _turn = self.store.inner.locks.lock(&key).await;
-        let stored = self.get(id).await?;
-        let mut found = self.store.history(&HistoryQuery::version(key.clone(), n)).await?;
-        let gone = || {
+        let mut tries = 0;
+        loop {
+            match self.restore(&key, n).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    self.pause(&mut tries, error).await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn restore(&self, key: &Key, n: u64) -> Result<Stored<T>> {
+        let present = self.record(key).await?.ok_or_else(|| missing(key))?;
+        // Two epochs may have used one number: the later one is what people saw last.
+        let version = HistoryQuery { newest_first: true, ..HistoryQuery::version(key.clone(), n) };
+        let found = self.store.history(&version).await?.items.pop().transpose()?;
+        let past = found.and_then(|past| past.into_record(present.transient)).ok_or_else(|| {
             Error::new(ErrorKind::VersionGone, format!("{key} has no version {n} to go back to"))
-        };
-        let past = found.items.pop().ok_or_else(gone)??;
-        let state = past.state.ok_or_else(gone)?;
+        })?;
+        // Decoded before it is written, so that nothing unreadable becomes the present.
+        let mut restored = Stored::decode(past.clone())?;
         let put = Put {
             key: key.clone(),
-            expect: Expect::At(stored.version),
+            expect: Expect::At(present.version),
             schema: past.schema,
             attrs: past.attrs,
-            state,
+            state: past.state,
         };
         let mut draft = self.draft();
         draft.cause(self.cause.clone().called(Action::rollback())).op(Op::Put(put));
-        draft.commit().await?;
-        self.get(id).await
+        let receipt = draft.commit().await?;
+        restored.version = written(&receipt, key)?;
+        restored.updated_at = receipt.at;
+        Ok(restored)
     }
 
     /// Follows one entity: first as it is, then each later state of it.
     ///
     /// States that were superseded before they could be looked at may be left out; the last one
     /// never is. Changes of this process are seen at once, those of others within a second.
+    /// Transient attributes come with each state, but do not make one.
     pub fn watch(&self, id: &str) -> Result<Watch<T>> {
         Ok(Watch::new(self.store.clone(), self.key(id)?))
     }
+}
+
+fn missing(key: &Key) -> Error {
+    Error::new(ErrorKind::NotFound, format!("{key} does not exist"))
 }
 
 /// The version a commit gave an entity it wrote.

@@ -19,6 +19,9 @@ pub struct StoreOptions {
     pub deadline: Duration,
     /// How many requests may wait. Callers beyond that wait for room, up to the deadline.
     pub queue: usize,
+    /// How many bytes the batches among them may weigh together; a single heavier one waits until
+    /// it is alone.
+    pub queue_bytes: usize,
     /// How closures are tried again after a conflict with another process.
     pub retry: Retry,
 }
@@ -31,6 +34,7 @@ impl Default for StoreOptions {
             cause: Cause::by(Actor::System),
             deadline: Duration::from_secs(30),
             queue: 4096,
+            queue_bytes: 64 << 20,
             retry: Retry::default(),
         }
     }

@@ -1,30 +1,42 @@
 //! The handle everything goes through.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use outlast_core::{
     AttrName, Backend, BackendInfo, Batch, Cause, Change, Clock, Counts, Entity, Entry, Error,
-    HistoryQuery, IdSource, Key, Kind, Kinds, Listed, Outcome, Page, PrunePlan, Pruned, Query,
-    Result, Revision, Slot, StreamExtent, StreamQuery, Verification, Verified, Versioned,
+    ErrorKind, HistoryQuery, IdSource, Key, Kind, Kinds, Limits, Listed, Outcome, Page, PrunePlan,
+    Pruned, Query, Result, Revision, Slot, StreamExtent, StreamQuery, Verification, Verified,
+    Versioned,
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::collection::Collection;
 use crate::draft::Draft;
 use crate::lock::KeyLocks;
 use crate::options::StoreOptions;
-use crate::sequencer::{Barrier, Driver, Published, Request};
+use crate::sequencer::{Barrier, Driver, Published, Request, Waiting, weight};
 
 /// A cheap handle to one store; clones share everything.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future of a read is harmless. Dropping that of [`commit`](Store::commit) or
-/// [`enqueue`](Store::enqueue) never splits a batch: it is applied whole or not at all, and
-/// repeating it with the same commit id tells which. Dropping the last handle without
-/// [`close`](Store::close) lets what was handed in finish in the background, as long as the
-/// runtime lives; what was acknowledged is as durable as its receipt said in any case.
+/// Dropping the future of a read is harmless. Dropping that of [`commit`](Store::commit),
+/// [`enqueue`](Store::enqueue) or [`prune`](Store::prune) never splits what was asked: before it
+/// was handed in nothing happens, afterwards all of it does, and repeating a commit with the same
+/// id tells which. Dropping that of [`sync`](Store::sync) or [`close`](Store::close) does not
+/// stop the sync or the closing.
+///
+/// Dropping the last handle without [`close`](Store::close) lets what was handed in finish in the
+/// background, as long as the runtime lives; what was acknowledged is as durable as its receipt
+/// said in any case. Handles, drafts and watches all count.
+///
+/// # Errors of every method
+///
+/// `Closed` after [`close`](Store::close), and `Poisoned` after the task that writes has stopped
+/// without it, because the backend panicked or its runtime ended; reads of the backend may then
+/// still be answered. Beyond these and what each method names, errors are the backend's.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
@@ -33,10 +45,13 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Inner {
     backend: Arc<dyn Backend>,
+    limits: Limits,
     pub(crate) options: StoreOptions,
     requests: mpsc::Sender<Request>,
+    room: Arc<Semaphore>,
     published: broadcast::Sender<Published>,
     pub(crate) locks: KeyLocks,
+    closed: Arc<AtomicBool>,
 }
 
 /// How many commits a watcher may fall behind before it has to read anew.
@@ -57,13 +72,28 @@ impl Store {
     /// # }).unwrap();
     /// ```
     pub fn open(backend: Arc<dyn Backend>, options: StoreOptions) -> Self {
-        let (requests, received) = mpsc::channel(options.queue.max(1));
+        let (requests, received) = mpsc::channel(options.queue.clamp(1, Semaphore::MAX_PERMITS));
         let (published, _) = broadcast::channel(WATCH_BACKLOG);
-        let clock = options.clock.clone();
-        let driver = Driver::new(backend.clone(), clock, received, published.clone());
+        let closed = Arc::new(AtomicBool::new(false));
+        let driver = Driver::new(
+            backend.clone(),
+            options.clock.clone(),
+            received,
+            published.clone(),
+            closed.clone(),
+        );
         tokio::spawn(driver.run());
-        let locks = KeyLocks::default();
-        Self { inner: Arc::new(Inner { backend, options, requests, published, locks }) }
+        let inner = Inner {
+            limits: backend.info().limits,
+            room: Arc::new(Semaphore::new(shares(options.queue_bytes) as usize)),
+            locks: KeyLocks::default(),
+            backend,
+            options,
+            requests,
+            published,
+            closed,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Applies a batch, all of it or nothing, and answers once it is as durable as the receipt
@@ -71,66 +101,108 @@ impl Store {
     ///
     /// Errors: `Invalid` and `TooLarge` for a batch that breaks a rule, `Unsupported` for a
     /// durability the store does not give, `Busy` when there was no room in the queue (nothing
-    /// was applied), `Indeterminate` when no answer came in time, and those of the backend.
+    /// was applied), `Indeterminate` when no answer came in time: it is applied or not, and
+    /// repeating it with the same id tells.
     pub async fn commit(&self, batch: Batch) -> Result<Outcome> {
-        batch.validate(&self.info().limits)?;
+        batch.validate(&self.inner.limits)?;
         let id = batch.id;
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Commit(Box::new(batch), reply)).await?;
-        match timeout(self.inner.options.deadline, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::indeterminate(format!(
-                "the store stopped before it answered commit {id}; re-open it and repeat the commit"
-            ))),
-            Err(_) => Err(Error::indeterminate(format!(
+        let mut submitted = false;
+        let answered = timeout(self.inner.options.deadline, async {
+            self.submit(batch, Some(reply)).await?;
+            submitted = true;
+            answer.await.unwrap_or_else(|_| {
+                Err(Error::indeterminate(format!(
+                    "the store stopped before it answered commit {id}; re-open it and repeat it"
+                )))
+            })
+        });
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) if submitted => Err(Error::indeterminate(format!(
                 "commit {id} was not answered in time; repeat it with the same id"
             ))),
+            Err(_) => Err(full()),
         }
     }
 
     /// Hands a batch in and returns at once: it is applied in order, later. If it cannot be
     /// applied, the next [`sync`](Store::sync) says so.
+    ///
+    /// Errors: `Invalid` and `TooLarge` for a batch that breaks a rule, `Busy` when there was no
+    /// room in the queue.
     pub async fn enqueue(&self, batch: Batch) -> Result<()> {
-        batch.validate(&self.info().limits)?;
-        self.send(Request::Enqueue(Box::new(batch))).await
+        batch.validate(&self.inner.limits)?;
+        let submitted = timeout(self.inner.options.deadline, self.submit(batch, None));
+        submitted.await.unwrap_or_else(|_| Err(full()))
+    }
+
+    async fn submit(
+        &self,
+        batch: Batch,
+        reply: Option<oneshot::Sender<Result<Outcome>>>,
+    ) -> Result<()> {
+        let share = shares(weight(&batch)).min(shares(self.inner.options.queue_bytes));
+        let room = self.inner.room.clone().acquire_many_owned(share).await;
+        let room = room.map_err(|_| self.stopped())?;
+        let request = Request::Commit(Box::new(batch), Waiting { reply, room });
+        self.inner.requests.send(request).await.map_err(|_| self.stopped())
     }
 
     /// Returns once everything handed in before is settled and as durable as the store makes it.
     ///
-    /// Fails with the first failure of a batch enqueued since the last sync, saying how many
-    /// there were.
+    /// Fails with what is wrong with the store; else with the first failure of a batch enqueued
+    /// since the last sync that was waited for, saying how many there were. `Busy` when there was
+    /// no room in the queue, `Indeterminate` when it took longer than the deadline.
     pub async fn sync(&self) -> Result<()> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Request::Barrier(Barrier::Sync(reply))).await?;
-        self.settled(answer).await
+        self.pass(Barrier::Sync).await
     }
 
     /// Settles everything handed in before, closes the backend and stops. Every later call is
-    /// `Closed`; closing again is fine.
+    /// `Closed`; closing again is fine. Errors as for [`sync`](Store::sync); it is closed even so,
+    /// unless the error is `Busy`.
     pub async fn close(&self) -> Result<()> {
+        match self.pass(Barrier::Close).await {
+            Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
+            // Nobody writes any more, so nothing is cut off by closing from here.
+            Err(error) if error.kind() == ErrorKind::Poisoned => {
+                self.inner.backend.close().await.and(Err(error))
+            }
+            result => result,
+        }
+    }
+
+    async fn pass<T>(
+        &self,
+        barrier: impl FnOnce(oneshot::Sender<Result<T>>) -> Barrier,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        match self.send(Request::Barrier(Barrier::Close(reply))).await {
-            Ok(()) => self.settled(answer).await,
-            Err(error) if error.kind() == outlast_core::ErrorKind::Closed => Ok(()),
-            Err(error) => Err(error),
+        let mut submitted = false;
+        let answered = timeout(self.inner.options.deadline, async {
+            let sent = self.inner.requests.send(Request::Barrier(barrier(reply))).await;
+            sent.map_err(|_| self.stopped())?;
+            submitted = true;
+            answer.await.unwrap_or_else(|_| Err(self.stopped()))
+        });
+        match answered.await {
+            Ok(result) => result,
+            Err(_) if submitted => {
+                Err(Error::indeterminate("the store did not settle in time; ask again"))
+            }
+            Err(_) => Err(full()),
         }
     }
 
-    async fn settled<T>(&self, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-        match timeout(self.inner.options.deadline, answer).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Error::closed("the store was closed")),
-            Err(_) => Err(Error::indeterminate("the store did not settle in time")),
-        }
+    /// `Closed` or `Poisoned` once nothing is written any more.
+    pub(crate) fn check_running(&self) -> Result<()> {
+        if self.inner.requests.is_closed() { Err(self.stopped()) } else { Ok(()) }
     }
 
-    async fn send(&self, request: Request) -> Result<()> {
-        let sent = self.inner.requests.send(request);
-        match timeout(self.inner.options.deadline, sent).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Error::closed("the store was closed")),
-            Err(_) => Err(Error::busy("the queue of the store is full; nothing was applied")),
+    fn stopped(&self) -> Error {
+        if self.inner.closed.load(Ordering::Acquire) {
+            return Error::closed("the store was closed");
         }
+        Error::poisoned("the task that writes the store has stopped unexpectedly; re-open it")
     }
 
     /// The handle for one kind of entity.
@@ -182,7 +254,7 @@ impl Store {
 
     /// One page of entities.
     pub async fn list(&self, query: &Query) -> Result<Listed<Slot>> {
-        query.validate(self.info().limits.page)?;
+        query.validate(self.inner.limits.page)?;
         self.inner.backend.list(query).await
     }
 
@@ -193,13 +265,13 @@ impl Store {
 
     /// One page of versions.
     pub async fn history(&self, query: &HistoryQuery) -> Result<Listed<Verified<Versioned>>> {
-        query.page.validate(self.info().limits.page)?;
+        query.page.validate(self.inner.limits.page)?;
         self.inner.backend.history(query).await
     }
 
     /// One page of a stream.
     pub async fn read(&self, query: &StreamQuery) -> Result<Listed<Verified<Entry>>> {
-        query.page.validate(self.info().limits.page)?;
+        query.page.validate(self.inner.limits.page)?;
         self.inner.backend.read(query).await
     }
 
@@ -210,27 +282,39 @@ impl Store {
 
     /// One page of the streams of a kind.
     pub async fn streams(&self, kind: &Kind, page: &Page) -> Result<Listed<StreamExtent>> {
-        page.validate(self.info().limits.page)?;
+        page.validate(self.inner.limits.page)?;
         self.inner.backend.streams(kind, page).await
     }
 
     /// The commits after a revision, in order, none left out.
     pub async fn changes(&self, after: Revision, limit: u32) -> Result<Listed<Change>> {
-        Page::first(limit).validate(self.info().limits.page)?;
+        Page::first(limit).validate(self.inner.limits.page)?;
         self.inner.backend.changes(after, limit).await
     }
 
     /// Removes what the plan names, about `limit` rows at a time, between two groups of commits;
     /// call again until it is done.
+    ///
+    /// `Busy` when there was no room in the queue, `Indeterminate` when no answer came in time:
+    /// asking again goes on where it stopped.
     pub async fn prune(&self, plan: &PrunePlan, limit: u32) -> Result<Pruned> {
-        Page::first(limit).validate(self.info().limits.page)?;
-        let (reply, answer) = oneshot::channel();
-        self.send(Request::Barrier(Barrier::Prune(plan.clone(), limit, reply))).await?;
-        self.settled(answer).await
+        Page::first(limit).validate(self.inner.limits.page)?;
+        self.pass(|reply| Barrier::Prune(plan.clone(), limit, reply)).await
     }
 
     /// Reads everything there is and checks it.
     pub async fn verify(&self) -> Result<Verification> {
         self.inner.backend.verify().await
     }
+}
+
+/// The queue's room is dealt out in shares of a kibibyte, since permits are counted in 32 bits.
+fn shares(bytes: usize) -> u32 {
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, MOST_SHARES)
+}
+
+const MOST_SHARES: u32 = 1 << 28;
+
+fn full() -> Error {
+    Error::busy("the queue of the store is full; nothing was applied, try again later")
 }

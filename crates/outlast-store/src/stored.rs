@@ -67,8 +67,9 @@ impl<T: Entity> Stored<T> {
         put(self.key.clone(), value, Expect::At(self.version), state)
     }
 
-    /// What is stored once the operation of [`next`](Stored::next) is applied at `version`.
-    pub(crate) fn advanced(&self, value: T, version: Version, at: Timestamp) -> Result<Self> {
+    /// What is stored once the operation of [`next`](Stored::next) is applied at `version`, for
+    /// those who commit it in a batch of their own.
+    pub fn advanced(&self, value: T, version: Version, at: Timestamp) -> Result<Self> {
         let source = self.carry_over(&value)?;
         Ok(Self {
             key: self.key.clone(),
@@ -85,7 +86,14 @@ impl<T: Entity> Stored<T> {
         let stored: Value = self.source.decode()?;
         let known = to_value(&self.value)?;
         let mut next = to_value(value)?;
-        keep_unknown(&stored, &known, &mut next);
+        if keep_unknown(&stored, &known, &mut next) {
+            let carried = Json::encode(&next)?;
+            // A field under an old name is known after all, and would now be there twice.
+            if carried.decode::<T>().is_ok() {
+                return Ok(carried);
+            }
+            next = to_value(value)?;
+        }
         Json::encode(&next)
     }
 }
@@ -150,19 +158,22 @@ fn to_value<T: Entity>(value: &T) -> Result<Value> {
 }
 
 /// Copies into `next` every field of `stored` that `known`, the same content as this program
-/// writes it, does not have.
-fn keep_unknown(stored: &Value, known: &Value, next: &mut Value) {
+/// writes it, does not have. Says whether there was one.
+fn keep_unknown(stored: &Value, known: &Value, next: &mut Value) -> bool {
     let (Value::Object(stored), Value::Object(known), Value::Object(next)) = (stored, known, next)
     else {
-        return;
+        return false;
     };
+    let mut kept = false;
     for (name, value) in stored {
         match (known.get(name), next.get_mut(name)) {
             (None, None) => {
                 next.insert(name.clone(), value.clone());
+                kept = true;
             }
-            (Some(known), Some(next)) => keep_unknown(value, known, next),
+            (Some(known), Some(next)) => kept |= keep_unknown(value, known, next),
             _ => {}
         }
     }
+    kept
 }

@@ -61,6 +61,8 @@ impl<T: Entity> Watch<T> {
     async fn changed(&mut self) -> Result<()> {
         let shared = self.store.info().can(Capability::MultiProcess);
         loop {
+            // Looked at before each wait: the last thing a store that stops does is to wake us.
+            self.store.check_running()?;
             let received = self.published.recv();
             let received = if shared {
                 match timeout(POLL, received).await {
@@ -71,8 +73,8 @@ impl<T: Entity> Watch<T> {
                 received.await
             };
             match received {
-                Ok(Published::Commit(commit)) => {
-                    if commit.versions.iter().any(|version| version.key == self.key) {
+                Ok(Published::Changed(keys)) => {
+                    if keys.contains(&self.key) {
                         return Ok(());
                     }
                 }

@@ -3,23 +3,31 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use outlast_core::{
-    Backend, Batch, Clock, Commit, Error, Outcome, PlanContext, PrunePlan, Pruned, Result,
+    Backend, Batch, Clock, Error, Key, Outcome, PlanContext, PrunePlan, Pruned, Result,
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
 
 use super::machine::{Effect, Event, GroupLimits, Machine, Ticket};
 
 /// What callers ask of the task.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Commit and answer.
-    Commit(Box<Batch>, oneshot::Sender<Result<Outcome>>),
-    /// Commit; failures are told at the next barrier.
-    Enqueue(Box<Batch>),
+    /// Commit.
+    Commit(Box<Batch>, Waiting),
     /// Once everything before is settled: do this.
     Barrier(Barrier),
+}
+
+/// What is kept of a batch while it waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// Whom to answer; the failure of a batch that nobody waits for is told at the next barrier.
+    pub(crate) reply: Option<oneshot::Sender<Result<Outcome>>>,
+    /// Its share of the queue, given back with the answer.
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// What is done between two groups, and whom to answer.
@@ -45,19 +53,37 @@ impl Barrier {
 /// What readers in this process are told.
 #[derive(Clone, Debug)]
 pub(crate) enum Published {
-    /// A commit of this process, in revision order.
-    Commit(Arc<Commit>),
-    /// Another process committed something.
+    /// What a commit of this process changed, in revision order.
+    Changed(Arc<[Key]>),
+    /// Something changed that cannot be named, or the store stopped.
     Overtaken,
 }
 
-/// How many failures of enqueued batches are kept for the next barrier; the rest are counted.
-const MOST_FAILURES: usize = 16;
-
 enum Caller {
-    Commit(oneshot::Sender<Result<Outcome>>),
-    Enqueued,
+    Commit(Waiting),
     Barrier(Barrier),
+}
+
+/// Failures that nobody was told of yet.
+#[derive(Debug, Default)]
+struct Failures {
+    first: Option<Error>,
+    count: u64,
+}
+
+impl Failures {
+    fn add(&mut self, error: Error) {
+        self.count += 1;
+        self.first.get_or_insert(error);
+    }
+
+    fn result(&self) -> Result<()> {
+        let Some(first) = &self.first else { return Ok(()) };
+        let count = self.count;
+        Err(first.clone().context(format!(
+            "{count} enqueued commits were not applied since the last sync; the first"
+        )))
+    }
 }
 
 /// The task.
@@ -69,9 +95,8 @@ pub(crate) struct Driver {
     machine: Machine,
     callers: HashMap<Ticket, Caller>,
     next_ticket: Ticket,
-    failed: u64,
-    failures: Vec<Error>,
-    closed: bool,
+    failures: Failures,
+    closed: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -80,6 +105,7 @@ impl Driver {
         clock: Arc<dyn Clock>,
         requests: mpsc::Receiver<Request>,
         published: broadcast::Sender<Published>,
+        closed: Arc<AtomicBool>,
     ) -> Self {
         let limits = GroupLimits { batches: 1024, bytes: 16 << 20, races: 64 };
         Self {
@@ -90,16 +116,15 @@ impl Driver {
             machine: Machine::new(limits),
             callers: HashMap::new(),
             next_ticket: 0,
-            failed: 0,
-            failures: Vec::new(),
-            closed: false,
+            failures: Failures::default(),
+            closed,
         }
     }
 
     /// Runs until the store is closed, or until every handle is gone and what they had handed in
     /// is settled.
     pub(crate) async fn run(mut self) {
-        while !self.closed {
+        while !self.is_closed() {
             let Some(request) = self.requests.recv().await else { break };
             let mut effects = VecDeque::from(self.accept(request));
             self.accept_waiting(&mut effects);
@@ -108,12 +133,17 @@ impl Driver {
                 self.accept_waiting(&mut effects);
             }
         }
-        self.refuse_rest();
+        self.refuse_rest().await;
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Takes in what piled up meanwhile, so that the next group is as large as it can be.
     fn accept_waiting(&mut self, effects: &mut VecDeque<Effect>) {
-        while self.machine.waiting() < GROUP_AHEAD
+        while !self.is_closed()
+            && self.machine.waiting() < GROUP_AHEAD
             && let Ok(request) = self.requests.try_recv()
         {
             effects.extend(self.accept(request));
@@ -124,10 +154,9 @@ impl Driver {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
         let (caller, event) = match request {
-            Request::Commit(batch, reply) => {
-                (Caller::Commit(reply), Event::Submitted(ticket, batch))
+            Request::Commit(batch, waiting) => {
+                (Caller::Commit(waiting), Event::Submitted(ticket, batch))
             }
-            Request::Enqueue(batch) => (Caller::Enqueued, Event::Submitted(ticket, batch)),
             Request::Barrier(barrier) => (Caller::Barrier(barrier), Event::Barrier(ticket)),
         };
         self.callers.insert(ticket, caller);
@@ -147,9 +176,8 @@ impl Driver {
                 let written = self.backend.write(&set).await;
                 return self.machine.step(Event::Written(written));
             }
-            Effect::Publish(commits) => self.publish(commits),
+            Effect::Publish(changed) => self.publish(changed),
             Effect::Overtaken => {
-                // Nobody listening is fine.
                 let _ = self.published.send(Published::Overtaken);
             }
             Effect::Answer(ticket, outcome) => self.answer(ticket, outcome),
@@ -158,21 +186,22 @@ impl Driver {
         Vec::new()
     }
 
-    fn publish(&self, commits: Vec<Commit>) {
-        if self.published.receiver_count() == 0 {
-            return;
-        }
-        for commit in commits {
-            let _ = self.published.send(Published::Commit(Arc::new(commit)));
+    fn publish(&self, changed: Vec<Arc<[Key]>>) {
+        for keys in changed {
+            // Nobody listening is fine.
+            let _ = self.published.send(Published::Changed(keys));
         }
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Result<Outcome>) {
-        match self.callers.remove(&ticket) {
+        let Some(Caller::Commit(Waiting { reply, room })) = self.callers.remove(&ticket) else {
+            return;
+        };
+        drop(room);
+        match reply {
             // A caller that went away learns the outcome by repeating its commit id.
-            Some(Caller::Commit(reply)) => drop(reply.send(outcome)),
-            Some(Caller::Enqueued) => self.note_failure(outcome),
-            Some(Caller::Barrier(_)) | None => {}
+            Some(reply) => drop(reply.send(outcome)),
+            None => self.note_failure(outcome),
         }
     }
 
@@ -185,63 +214,75 @@ impl Driver {
             Err(error) => error,
         };
         tracing::warn!(%error, "an enqueued commit failed");
-        self.failed += 1;
-        if self.failures.len() < MOST_FAILURES {
-            self.failures.push(error);
-        }
+        self.failures.add(error);
     }
 
     async fn pass(&mut self, ticket: Ticket) {
         match self.callers.remove(&ticket) {
-            Some(Caller::Barrier(barrier)) if self.closed => barrier.refuse(closed()),
+            Some(Caller::Barrier(barrier)) if self.is_closed() => barrier.refuse(closed()),
             Some(Caller::Barrier(Barrier::Sync(reply))) => {
                 let result = self.backend.sync().await;
-                let _ = reply.send(self.enqueued_result().and(result));
+                self.report(result, reply);
             }
             Some(Caller::Barrier(Barrier::Close(reply))) => {
                 let result = self.backend.sync().await.and(self.backend.close().await);
-                self.closed = true;
-                let _ = reply.send(self.enqueued_result().and(result));
+                self.closed.store(true, Ordering::Release);
+                self.report(result, reply);
             }
             Some(Caller::Barrier(Barrier::Prune(plan, limit, reply))) => {
                 let _ = reply.send(self.backend.prune(&plan, limit).await);
             }
-            Some(Caller::Commit(_) | Caller::Enqueued) | None => {}
+            Some(Caller::Commit(_)) | None => {}
         }
     }
 
-    /// The failures of enqueued commits since the last barrier, told once.
-    fn enqueued_result(&mut self) -> Result<()> {
-        let failed = std::mem::take(&mut self.failed);
-        let failures = std::mem::take(&mut self.failures);
-        match failures.into_iter().next() {
-            None => Ok(()),
-            Some(first) => Err(first.context(format!(
-                "{failed} enqueued commits were not applied since the last sync; the first"
-            ))),
+    /// Answers a barrier: with what is wrong with the store, else with the failures of enqueued
+    /// commits. These are forgotten once somebody was there to be told.
+    fn report(&mut self, result: Result<()>, reply: oneshot::Sender<Result<()>>) {
+        match result {
+            Err(error) => drop(reply.send(Err(error))),
+            Ok(()) if reply.send(self.failures.result()).is_ok() => {
+                self.failures = Failures::default();
+            }
+            Ok(()) => {}
         }
     }
 
-    /// Answers whoever is left, and wakes readers so that they learn of it.
-    fn refuse_rest(&mut self) {
+    /// Answers whoever is left.
+    async fn refuse_rest(&mut self) {
         self.requests.close();
         for (_, caller) in self.callers.drain() {
             match caller {
-                Caller::Commit(reply) => drop(reply.send(Err(closed()))),
+                Caller::Commit(waiting) => waiting.refuse(),
                 Caller::Barrier(barrier) => barrier.refuse(closed()),
-                Caller::Enqueued => {}
             }
         }
-        while let Ok(request) = self.requests.try_recv() {
+        // Not `try_recv`: a caller may be about to put its request into a place it has taken.
+        while let Some(request) = self.requests.recv().await {
             match request {
-                Request::Commit(_, reply) => drop(reply.send(Err(closed()))),
+                Request::Commit(_, waiting) => waiting.refuse(),
                 Request::Barrier(barrier) => barrier.refuse(closed()),
-                Request::Enqueue(batch) => {
-                    tracing::warn!(id = %batch.id, "an enqueued commit met a closed store");
-                }
             }
         }
+    }
+}
+
+impl Drop for Driver {
+    /// Also runs when the backend panicked: watchers wake and find that the store stopped, and
+    /// callers find their answer gone.
+    fn drop(&mut self) {
+        self.requests.close();
         let _ = self.published.send(Published::Overtaken);
+    }
+}
+
+impl Waiting {
+    fn refuse(self) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Err(closed()));
+        } else {
+            tracing::warn!("an enqueued commit met a closed store");
+        }
     }
 }
 

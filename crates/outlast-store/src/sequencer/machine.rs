@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use outlast_core::{
-    Batch, Commit, Error, Outcome, Plan, PlanContext, ReadSet, Result, View, WriteSet, Written,
-    plan, read_set,
+    Batch, Commit, Error, ErrorKind, Key, Outcome, PlanContext, ReadSet, Result, View, WriteSet,
+    Written, plan, read_set,
 };
 
 /// Names a waiting request; the driver knows whom to answer.
@@ -16,7 +17,7 @@ pub(crate) type Ticket = u64;
 pub(crate) struct GroupLimits {
     /// Batches in one group.
     pub(crate) batches: usize,
-    /// Bytes of content in one group. A single larger batch makes a group of its own.
+    /// What the batches of one group weigh. A single heavier one makes a group of its own.
     pub(crate) bytes: usize,
     /// Lost races against other processes before the group is answered `Busy`.
     pub(crate) races: u32,
@@ -42,9 +43,10 @@ pub(crate) enum Effect {
     Fetch(ReadSet),
     /// Write the plan, then step with `Written`.
     Write(WriteSet),
-    /// Let readers know of these commits.
-    Publish(Vec<Commit>),
-    /// Another process committed: what this one knows may be old.
+    /// Let readers know what the commits of a group changed, one list for each.
+    Publish(Vec<Arc<[Key]>>),
+    /// Something was, or may have been, committed that no `Publish` names: what readers know may
+    /// be old.
     Overtaken,
     /// Answer a caller.
     Answer(Ticket, Result<Outcome>),
@@ -62,28 +64,40 @@ enum Waiting {
 enum Phase {
     Idle,
     Fetching,
-    Writing(Plan),
+    Writing { outcomes: Vec<Result<Outcome>>, changed: Vec<Arc<[Key]>> },
 }
+
+/// What a batch weighs in memory: its content, and something for every operation, so that a
+/// million deletions are not free.
+pub(crate) fn weight(batch: &Batch) -> usize {
+    batch.bytes() + WEIGHT_OF_AN_OP * batch.ops.len()
+}
+
+const WEIGHT_OF_AN_OP: usize = 512;
+
+type Group = Vec<(Ticket, Box<Batch>)>;
 
 /// The state between two steps.
 #[derive(Debug)]
 pub(crate) struct Machine {
     limits: GroupLimits,
     queue: VecDeque<Waiting>,
-    group: Vec<(Ticket, Box<Batch>)>,
+    group: Group,
+    /// Later parts of a group that was split after a failure, the next one last.
+    rest: Vec<Group>,
     races: u32,
     phase: Phase,
 }
 
 impl Machine {
     pub(crate) fn new(limits: GroupLimits) -> Self {
-        let (queue, group) = (VecDeque::new(), Vec::new());
-        Self { limits, queue, group, races: 0, phase: Phase::Idle }
+        let (queue, group, rest) = (VecDeque::new(), Vec::new(), Vec::new());
+        Self { limits, queue, group, rest, races: 0, phase: Phase::Idle }
     }
 
     #[cfg(test)]
     fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && self.queue.is_empty()
+        matches!(self.phase, Phase::Idle) && self.queue.is_empty() && self.rest.is_empty()
     }
 
     /// How many requests wait for a later group.
@@ -108,13 +122,17 @@ impl Machine {
 
     /// Forms the next group, as large as what waits and the limits allow.
     fn begin(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(part) = self.rest.pop() {
+            self.group = part;
+            return self.fetch(effects);
+        }
         while let Some(Waiting::Barrier(ticket)) = self.queue.front() {
             effects.push(Effect::Pass(*ticket));
             self.queue.pop_front();
         }
         let mut bytes = 0;
         while let Some(Waiting::Batch(_, batch)) = self.queue.front() {
-            bytes += batch.bytes();
+            bytes += weight(batch);
             let full = self.group.len() >= self.limits.batches || bytes > self.limits.bytes;
             if full && !self.group.is_empty() {
                 break;
@@ -139,19 +157,18 @@ impl Machine {
         if plan.set.is_empty() {
             self.answer(plan.outcomes, effects);
         } else {
-            effects.push(Effect::Write(plan.set.clone()));
-            self.phase = Phase::Writing(plan);
+            let changed = plan.set.commits.iter().map(changed_keys).collect();
+            self.phase = Phase::Writing { outcomes: plan.outcomes, changed };
+            effects.push(Effect::Write(plan.set));
         }
     }
 
     fn settle(&mut self, result: Result<Written>, effects: &mut Vec<Effect>) {
-        let Phase::Writing(plan) = mem::replace(&mut self.phase, Phase::Idle) else {
-            return;
-        };
+        let phase = mem::replace(&mut self.phase, Phase::Idle);
+        let Phase::Writing { mut outcomes, changed } = phase else { return };
         match result {
             Ok(Written::Applied(durability)) => {
-                effects.push(Effect::Publish(plan.set.commits));
-                let mut outcomes = plan.outcomes;
+                effects.push(Effect::Publish(changed));
                 for outcome in &mut outcomes {
                     if let Ok(Outcome::Applied(receipt)) = outcome {
                         receipt.durability = durability;
@@ -170,7 +187,11 @@ impl Machine {
                 let busy = format!("other processes committed first {races} times; retry later");
                 self.fail(&Error::busy(busy), effects);
             }
-            Err(error) => self.fail(&error, effects),
+            Err(error) => {
+                // It may have been applied all the same, with nobody told.
+                effects.push(Effect::Overtaken);
+                self.fail(&error, effects);
+            }
         }
     }
 
@@ -180,10 +201,35 @@ impl Machine {
         effects.extend(tickets.zip(outcomes).map(|(t, outcome)| Effect::Answer(t, outcome)));
     }
 
+    /// Answers the group with the error, or tries its halves if one batch may be to blame.
+    ///
+    /// Halving finds one bad batch among a thousand in twenty steps. It is safe after any
+    /// failure: a batch that was applied after all is found by its commit id.
     fn fail(&mut self, error: &Error, effects: &mut Vec<Effect>) {
+        if self.group.len() > 1 && is_about_content(error) {
+            let later = self.group.split_off(self.group.len() / 2);
+            self.rest.push(later);
+            return self.fetch(effects);
+        }
         let outcomes = self.group.iter().map(|_| Err(error.clone())).collect();
         self.answer(outcomes, effects);
     }
+}
+
+/// Whether an error of a whole group may be owed to one batch in it, or to one damaged entity
+/// that only some of them name. What is wrong with the store itself, a full disk say, is wrong
+/// for each of them, and trying them one by one would only add to its trouble.
+fn is_about_content(error: &Error) -> bool {
+    use ErrorKind::{Corrupt, Diverged, Incompatible, Internal, Invalid, TooLarge, Unsupported};
+
+    matches!(
+        error.kind(),
+        Invalid | TooLarge | Unsupported | Corrupt | Incompatible | Diverged | Internal
+    )
+}
+
+fn changed_keys(commit: &Commit) -> Arc<[Key]> {
+    commit.versions.iter().map(|version| version.key.clone()).collect()
 }
 
 #[cfg(test)]
@@ -197,14 +243,15 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: GroupLimits = GroupLimits { batches: 2, bytes: 1000, races: 1 };
+    const LIMITS: GroupLimits = GroupLimits { batches: 2, bytes: 2000, races: 1 };
 
+    #[allow(clippy::unnecessary_box_returns)]
     fn batch(id: &str, bytes: usize) -> Box<Batch> {
         let put = Put {
             key: Key::new("note", id).unwrap(),
             expect: Expect::Any,
             schema: 1,
-            attrs: Default::default(),
+            attrs: outlast_core::Attributes::new(),
             state: Json::encode(&"x".repeat(bytes)).unwrap(),
         };
         Box::new(Batch::new(RandomIds.commit_id(), Cause::default()).with(Op::Put(put)))
@@ -297,5 +344,55 @@ mod tests {
         write(&mut machine);
         let effects = machine.step(Event::Written(Ok(Written::Applied(Durability::Durable))));
         assert_eq!(answers(&effects), HashMap::from([(2, true)]));
+    }
+
+    #[test]
+    fn an_error_about_content_reaches_only_the_batch_to_blame() {
+        let mut machine = Machine::new(GroupLimits { batches: 8, ..LIMITS });
+        machine.step(Event::Submitted(0, batch("first", 1)));
+        for ticket in 1..=3 {
+            machine.step(Event::Submitted(ticket, batch(&ticket.to_string(), 1)));
+        }
+        machine.step(Event::Barrier(9));
+        let mut effects = machine.step(Event::Fetched(Err(Error::unavailable("away")), context()));
+        let bad = Key::new("note", "2").unwrap();
+        let mut order = Vec::new();
+        let mut fetches = 0;
+        while let Some(Effect::Fetch(reads)) = effects.pop() {
+            fetches += 1;
+            let view = if reads.keys.contains(&bad) {
+                Err(Error::corrupt("note/2 is damaged"))
+            } else {
+                Ok(Box::default())
+            };
+            let failed = view.is_err();
+            effects = machine.step(Event::Fetched(view, context()));
+            if !failed {
+                effects = machine.step(Event::Written(Ok(Written::Applied(Durability::Durable))));
+            }
+            order.extend(effects.iter().filter_map(|effect| match effect {
+                Effect::Answer(ticket, outcome) => Some((*ticket, outcome.is_ok())),
+                Effect::Pass(ticket) => Some((*ticket, true)),
+                _ => None,
+            }));
+        }
+        assert_eq!(order, [(1, true), (2, false), (3, true), (9, true)]);
+        assert_eq!(fetches, 5, "3, then 1, then 2 and 3, then each");
+        assert!(machine.is_idle());
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_store_is_told_to_the_whole_group_at_once() {
+        let mut machine = Machine::new(LIMITS);
+        machine.step(Event::Submitted(1, batch("a", 1)));
+        machine.step(Event::Submitted(2, batch("b", 1)));
+        machine.step(Event::Submitted(3, batch("c", 1)));
+        machine.step(Event::Fetched(Err(Error::unavailable("gone")), context()));
+        write(&mut machine);
+        let full = Error::new(ErrorKind::StorageFull, "no room");
+        let effects = machine.step(Event::Written(Err(full)));
+        assert_eq!(answers(&effects), HashMap::from([(2, false), (3, false)]));
+        assert!(matches!(effects.first(), Some(Effect::Overtaken)), "{effects:?}");
+        assert!(machine.is_idle());
     }
 }

@@ -6,4 +6,5 @@
 mod driver;
 mod machine;
 
-pub(crate) use driver::{Barrier, Driver, Published, Request};
+pub(crate) use driver::{Barrier, Driver, Published, Request, Waiting};
+pub(crate) use machine::weight;
