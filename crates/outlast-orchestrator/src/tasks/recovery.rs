@@ -1,0 +1,271 @@
+//! What is done about the tasks of a runner that is gone.
+//!
+//! Each task is settled in a commit of its own, after it was read again and after nothing of its
+//! process is left. What cannot be settled is reported and stays as it is.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use outlast_core::{
+    Action, Actor, AttrName, AttrValue, Cause, Error, ErrorKind, Filter, NewEntry, Page,
+    RecoveryPolicy, Result, Run, StreamQuery, Task, TaskSpec, TaskStatus,
+};
+use outlast_store::Stored;
+use serde::Serialize;
+
+use super::file::TaskFile;
+use super::journal::{Journal, log_of};
+use super::output::entry;
+use super::process::{Fragment, LogStream, Survivor};
+
+/// What a run was found to be, and what was done about it.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    /// The run.
+    pub run: Stored<Run>,
+    /// Each recorded task, in the order of the file.
+    pub recovered: Vec<Recovered>,
+    /// Tasks of the file that were recorded only now.
+    pub added: Vec<String>,
+    /// Tasks of the run that the file does not name any more. They are carried on with.
+    pub unnamed: Vec<String>,
+    /// What could not be read or settled, and stays as it is.
+    pub problems: Vec<Error>,
+}
+
+/// One task, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovered {
+    /// The newest attempt at it.
+    pub task_id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it was.
+    pub found: TaskStatus,
+    /// What was done.
+    pub outcome: Outcome,
+    /// The processes of it that still ran and were stopped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<u32>,
+}
+
+/// What was done about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A new attempt waits for its turn.
+    Restarted,
+    /// It is interrupted.
+    MarkedInterrupted,
+    /// It has failed.
+    MarkedFailed,
+    /// It had not begun, and waits for its turn again.
+    Requeued,
+    /// It is settled, and nothing was done.
+    Unchanged,
+}
+
+/// Recovery of one run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recovery<'a> {
+    pub(super) journal: &'a Journal,
+    /// What the tasks are asked to do now.
+    pub(super) file: Option<&'a TaskFile>,
+    /// Which settled tasks get a new attempt.
+    pub(super) retry: &'a [TaskStatus],
+    /// How long a surviving process may take to end by itself.
+    pub(super) grace: Duration,
+}
+
+impl Recovery<'_> {
+    /// Settles each of these, as far as possible.
+    pub(super) async fn settle_all(
+        &self,
+        tasks: &[Stored<Task>],
+    ) -> Result<(Vec<Recovered>, Vec<Error>)> {
+        let (mut recovered, mut problems) = (Vec::new(), Vec::new());
+        for task in tasks {
+            match self.settle(task).await {
+                Ok(one) => recovered.push(one),
+                Err(error) if is_of_one_task(&error) => {
+                    problems
+                        .push(error.context(format!("task {:?} is left as it is", task.spec.name)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((recovered, problems))
+    }
+
+    async fn settle(&self, seen: &Stored<Task>) -> Result<Recovered> {
+        let task: Stored<Task> = self.journal.store().kind().get(seen.id()).await?;
+        let mut stopped = Vec::new();
+        let outcome = match task.status {
+            TaskStatus::Created => self.requeue(&task).await?,
+            TaskStatus::Running | TaskStatus::Idle => {
+                stopped = self.stop(&task).await?;
+                self.end(&task, &stopped).await?
+            }
+            settled if self.retry.contains(&settled) => {
+                let cause = self.journal.cause("a new attempt was asked for");
+                let mut draft = self.journal.draft(cause);
+                draft.fence(&task);
+                self.attempt(draft, &task).await?
+            }
+            _ => Outcome::Unchanged,
+        };
+        Ok(Recovered {
+            task_id: task.id().to_owned(),
+            name: task.spec.name.clone(),
+            found: task.status,
+            outcome,
+            stopped,
+        })
+    }
+
+    /// Stops what still runs of it, and returns once nothing does.
+    async fn stop(&self, task: &Stored<Task>) -> Result<Vec<u32>> {
+        let Some(leader) = &task.process else { return Ok(Vec::new()) };
+        match Survivor::find(leader, task.id()).await? {
+            Some(survivor) => Ok(survivor.stop(self.grace).await?.asked),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// It has not begun; only what the file says of it may have changed.
+    async fn requeue(&self, task: &Stored<Task>) -> Result<Outcome> {
+        let spec = self.spec(task);
+        if *spec != task.spec {
+            let next = Task { spec: spec.clone(), ..(**task).clone() };
+            let cause = recovery("the file was changed");
+            self.journal.record(task, next, Vec::new(), cause).await?;
+        }
+        Ok(Outcome::Requeued)
+    }
+
+    /// It ran when its runner ended, and does not run any more.
+    async fn end(&self, task: &Stored<Task>, stopped: &[u32]) -> Result<Outcome> {
+        let spec = self.spec(task);
+        let error = ending(stopped);
+        let policy = match spec.max_attempts {
+            Some(most) if task.attempt >= most && spec.recovery == RecoveryPolicy::Restart => {
+                RecoveryPolicy::Interrupted
+            }
+            _ => spec.recovery,
+        };
+        let (status, outcome) = match policy {
+            RecoveryPolicy::Restart => (TaskStatus::Interrupted, Outcome::Restarted),
+            RecoveryPolicy::Interrupted => (TaskStatus::Interrupted, Outcome::MarkedInterrupted),
+            RecoveryPolicy::Failed => (TaskStatus::Failed, Outcome::MarkedFailed),
+        };
+        let now = self.journal.store().clock().now();
+        let next =
+            Task { status, finished_at: Some(now), error: Some(error.clone()), ..(**task).clone() };
+        let mut draft = self.journal.draft(recovery(&error));
+        draft.replace(task, &next)?;
+        draft.append(log_of(task.id())?, vec![self.note(task, &error).await?]);
+        if outcome == Outcome::Restarted {
+            return self.attempt(draft, task).await;
+        }
+        self.journal.commit(&draft).await?;
+        Ok(outcome)
+    }
+
+    /// Adds the next attempt at a task to a draft, and commits it.
+    async fn attempt(
+        &self,
+        mut draft: outlast_store::Draft,
+        task: &Stored<Task>,
+    ) -> Result<Outcome> {
+        let store = self.journal.store();
+        let mut next = task.retry(task.id(), store.clock().now());
+        next.spec = self.spec(task).clone();
+        draft.create(&store.ids().uuid().to_string(), &next)?;
+        self.journal.commit(&draft).await?;
+        Ok(Outcome::Restarted)
+    }
+
+    /// What the task is asked to do: as the file says now, or as it was recorded.
+    fn spec<'t>(&'t self, task: &'t Task) -> &'t TaskSpec {
+        let tasks = self.file.map(TaskFile::tasks).unwrap_or_default();
+        tasks.iter().find(|spec| spec.name == task.spec.name).unwrap_or(&task.spec)
+    }
+
+    /// Says in the output where it breaks off.
+    async fn note(&self, task: &Stored<Task>, text: &str) -> Result<NewEntry> {
+        let store = self.journal.store();
+        let mut query = StreamQuery::of(log_of(task.id())?);
+        let system = Filter::is(AttrName::new("stream")?, LogStream::System.as_str());
+        (query.filters, query.newest_first, query.page) = (vec![system], true, Page::first(1));
+        let before = match store.read(&query).await?.items.into_iter().next() {
+            Some(last) => end_of(&last?)?,
+            None => 0,
+        };
+        let data = format!("recovered: {text}\n").into_bytes();
+        let fragment =
+            Fragment { stream: LogStream::System, byte_offset: before, data, line_count: 1 };
+        entry(fragment, store.clock().now())
+    }
+}
+
+/// The offset of whatever follows an entry of output.
+fn end_of(last: &outlast_core::Entry) -> Result<u64> {
+    let offset = match last.attrs.get(&AttrName::new("byte_offset")?) {
+        Some(AttrValue::Int(offset)) => u64::try_from(*offset).unwrap_or(0),
+        _ => 0,
+    };
+    Ok(offset + last.data.len() as u64)
+}
+
+fn ending(stopped: &[u32]) -> String {
+    let ended = "the runner ended while the task ran";
+    if stopped.is_empty() {
+        return ended.to_owned();
+    }
+    let pids: Vec<String> = stopped.iter().map(ToString::to_string).collect();
+    format!("{ended}; process {} survived it and was stopped", pids.join(", "))
+}
+
+fn recovery(reason: &str) -> Cause {
+    Cause::by(Actor::Recovery).called(Action::recovery()).because(reason)
+}
+
+/// Whether an error concerns one task only, so that the others can be settled all the same.
+fn is_of_one_task(error: &Error) -> bool {
+    use ErrorKind::{Busy, Conflict, Corrupt, Incompatible, Unsupported};
+
+    matches!(error.kind(), Busy | Conflict | Corrupt | Incompatible | Unsupported)
+}
+
+/// `Conflict`, naming the task, if the file asks a recorded task to do something else now.
+pub(super) fn check_unchanged(file: &TaskFile, tasks: &[Stored<Task>]) -> Result<()> {
+    for task in tasks {
+        let Some(now) = file.tasks().iter().find(|spec| spec.name == task.spec.name) else {
+            continue;
+        };
+        let then = &task.spec;
+        let what = match () {
+            () if now.command != then.command => "command",
+            () if now.cwd != then.cwd => "cwd",
+            () if now.env != then.env => "env",
+            () => continue,
+        };
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the {what} of task {:?} in {} is not what the run began with: put it back, or \
+                 resume without the file and start a new run afterwards",
+                then.name,
+                file.name()
+            ),
+        ));
+    }
+    let names: BTreeSet<&str> = file.tasks().iter().map(|spec| spec.name.as_str()).collect();
+    if tasks.is_empty() || tasks.iter().any(|task| names.contains(task.spec.name.as_str())) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!("{} has no task in common with the unfinished run: name its file", file.name()),
+    ))
+}

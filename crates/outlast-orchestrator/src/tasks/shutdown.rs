@@ -1,0 +1,69 @@
+//! The sign to stop, from outside.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Tells a run to end. Clones share one sign, which can only become more urgent.
+///
+/// ```
+/// use outlast_orchestrator::tasks::Shutdown;
+///
+/// let shutdown = Shutdown::default();
+/// let of_signal_handler = shutdown.clone();
+/// of_signal_handler.begin();
+/// assert!(shutdown.has_begun());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(Arc<watch::Sender<Urgency>>);
+
+/// How soon a run is to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// When it is done.
+    #[default]
+    None,
+    /// Now, and what runs may end by itself within its grace.
+    Orderly,
+    /// Now, and what runs is killed.
+    Immediate,
+}
+
+impl Shutdown {
+    /// Starts no more tasks and asks those that run to end.
+    pub fn begin(&self) {
+        self.raise(Urgency::Orderly);
+    }
+
+    /// Kills what still runs.
+    pub fn kill(&self) {
+        self.raise(Urgency::Immediate);
+    }
+
+    /// Whether it was told to end.
+    pub fn has_begun(&self) -> bool {
+        self.urgency() > Urgency::None
+    }
+
+    pub(super) fn urgency(&self) -> Urgency {
+        *self.0.borrow()
+    }
+
+    /// Resolves when it is more urgent than `known`. Cancel safe.
+    pub(super) async fn beyond(&self, known: Urgency) -> Urgency {
+        let mut sign = self.0.subscribe();
+        match sign.wait_for(|urgency| *urgency > known).await {
+            Ok(urgency) => *urgency,
+            // The sender is held here, so this cannot be.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn raise(&self, to: Urgency) {
+        self.0.send_if_modified(|urgency| {
+            let raised = to > *urgency;
+            *urgency = to.max(*urgency);
+            raised
+        });
+    }
+}

@@ -1,0 +1,6 @@
+//! The tasks engine from start to recovery, over real processes.
+#![cfg(feature = "tasks")]
+
+mod driving;
+mod hooked;
+mod support;
