@@ -34,6 +34,7 @@ enum Work {
 const STEPS: &[(&str, Work)] = &[
     ("format", Work::Cargo(&["fmt", "--all", "--check"])),
     ("tidy", Work::Xtask(&["tidy"])),
+    ("migrations", Work::Xtask(&["migrate", "check"])),
     (
         "lint",
         Work::Cargo(&[

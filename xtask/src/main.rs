@@ -8,6 +8,7 @@
 mod bench;
 mod ci;
 mod features;
+mod migrate;
 mod report;
 mod tidy;
 mod workspace;
@@ -34,6 +35,8 @@ enum Command {
     Tidy(tidy::Args),
     /// Check that every crate builds with each of its features alone
     Features(features::Args),
+    /// Write and check the migrations of SQLite stores
+    Migrate(migrate::Args),
     /// Run the benches
     Bench(bench::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Features(args) => features::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

@@ -1,0 +1,127 @@
+//! `migrate`: for those who change how SQLite stores are laid out.
+
+mod folder;
+mod seal;
+mod trial;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use crate::Result;
+use crate::report::print_json;
+use crate::workspace::root;
+
+/// Where the migrations are, and the link by which they are packaged with the crate.
+const FOLDER: &str = "migrations/sqlite";
+const LINK: &str = "crates/outlast-sqlite/migrations";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the two files of the next migration
+    New {
+        /// What it is about, in lower snake case
+        name: String,
+    },
+    /// Add the sums of new migrations to CHECKSUMS; from then on they may not change
+    Seal,
+    /// Check names, numbers and sums, and go up, down and up on an empty database
+    Check {
+        /// One line of JSON per problem
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let folder = root().join(FOLDER);
+    match &args.command {
+        Command::New { name } => new(&folder, name),
+        Command::Seal => seal(&folder),
+        Command::Check { json } => check(&folder, *json),
+    }
+}
+
+fn new(folder: &Path, name: &str) -> Result<bool> {
+    if !folder::is_name(name) {
+        return Err(format!("{name:?} is not in lower snake case, as in add_labels").into());
+    }
+    let number = folder::read(folder)?.len() + 1;
+    for (way, what) in [("up", "What changes, and why."), ("down", "What undoes it.")] {
+        let file = folder.join(format!("{number:04}_{name}.{way}.sql"));
+        fs::write(&file, format!("-- {what}\n"))?;
+        println!("{}", file.strip_prefix(root()).unwrap_or(&file).display());
+    }
+    Ok(true)
+}
+
+fn seal(folder: &Path) -> Result<bool> {
+    let migrations = folder::read(folder)?;
+    let file = folder.join(seal::FILE);
+    let differences = seal::compare(&migrations, &fs::read_to_string(&file).unwrap_or_default());
+    if !differences.broken.is_empty() {
+        let broken = differences.broken.join(", ");
+        return Err(format!(
+            "{broken} changed after it was sealed; bring it back and write a further migration"
+        )
+        .into());
+    }
+    fs::write(&file, seal::text(&migrations))?;
+    println!("sealed: {} new", differences.unsealed.len());
+    Ok(true)
+}
+
+#[derive(serde::Serialize)]
+struct Problem {
+    problem: String,
+}
+
+fn check(folder: &Path, json: bool) -> Result<bool> {
+    let problems = problems(folder)?;
+    for problem in &problems {
+        if json {
+            print_json(&Problem { problem: problem.clone() })?;
+        } else {
+            println!("{problem}");
+        }
+    }
+    if !json {
+        println!("migrations: {} problems", problems.len());
+    }
+    Ok(problems.is_empty())
+}
+
+fn problems(folder: &Path) -> Result<Vec<String>> {
+    let migrations = match folder::read(folder) {
+        Ok(migrations) => migrations,
+        Err(error) => return Ok(error.to_string().lines().map(str::to_owned).collect()),
+    };
+    let sealed = fs::read_to_string(folder.join(seal::FILE)).unwrap_or_default();
+    let differences = seal::compare(&migrations, &sealed);
+    let broken = differences.broken.iter();
+    let mut problems: Vec<String> =
+        broken.map(|file| format!("{file} is not what it was when it was sealed")).collect();
+    let unsealed = differences.unsealed.iter();
+    problems.extend(unsealed.map(|file| format!("{file} is not sealed: cargo xtask migrate seal")));
+    if !leads_to(&root().join(LINK), folder) {
+        problems.push(format!("{LINK} is no link to {FOLDER}, so the crate would lack them"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    match runtime.block_on(trial::round_trip(&migrations)) {
+        Ok(found) => problems.extend(found),
+        Err(error) => problems.push(error.to_string()),
+    }
+    Ok(problems)
+}
+
+fn leads_to(link: &Path, folder: &Path) -> bool {
+    let real: fn(&Path) -> Option<PathBuf> = |path| path.canonicalize().ok();
+    link.is_symlink() && real(link).is_some_and(|target| Some(target) == real(folder))
+}
