@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{ps, run};
+use crate::commands::{history, logs, ps, run, show, stats, verify};
 use crate::{config, exit};
 
 /// Runs files of tasks so that nothing is lost when it is killed, and shows, checks and moves
@@ -39,7 +39,19 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    #[command(flatten)]
+    Query(Query),
+}
+
+/// The commands that only look.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Query {
     Ps(ps::PsArgs),
+    Show(show::ShowArgs),
+    Logs(logs::LogsArgs),
+    History(history::HistoryArgs),
+    Stats(stats::StatsArgs),
+    Verify(verify::VerifyArgs),
 }
 
 #[cfg(test)]

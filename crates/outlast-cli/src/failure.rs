@@ -66,12 +66,11 @@ fn causes(error: &Error) -> Vec<String> {
 
 /// One line, and one more if something caused it.
 fn as_text(error: &Error) -> String {
-    let mut text = format!("outlast: {}\n", printable(&error.to_string()));
-    let causes = causes(error);
-    if !causes.is_empty() {
-        text.push_str(&format!("  caused by: {}\n", printable(&causes.join(": "))));
+    let what = printable(&error.to_string()).into_owned();
+    match causes(error).join(": ") {
+        causes if causes.is_empty() => format!("outlast: {what}\n"),
+        causes => format!("outlast: {what}\n  caused by: {}\n", printable(&causes)),
     }
-    text
 }
 
 fn as_json(error: &Error, exit: Exit) -> String {

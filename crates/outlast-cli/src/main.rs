@@ -3,6 +3,9 @@
 //! Standard output carries results only, standard error everything else. Printing never panics:
 //! a reader that went away ends the program quietly.
 
+// Much of the documentation is the help text too, which is read in a terminal.
+#![allow(clippy::doc_markdown)]
+
 mod args;
 mod commands;
 mod config;
@@ -12,6 +15,7 @@ mod exit;
 mod failure;
 mod output;
 mod runs;
+mod target;
 mod view;
 
 use std::process::ExitCode;

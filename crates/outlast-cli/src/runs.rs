@@ -3,7 +3,8 @@
 use std::pin::pin;
 
 use futures_util::StreamExt as _;
-use outlast::{AttrName, Filter, Order, Page, Query, Result, Run, Store, Stored, Task};
+use outlast::tasks::{RunState, Stats};
+use outlast::{AttrName, Error, Filter, Order, Page, Query, Result, Run, Store, Stored, Task};
 
 /// The run that began last: ids of runs grow.
 pub(crate) async fn newest(store: &Store) -> Result<Option<Stored<Run>>> {
@@ -20,4 +21,22 @@ pub(crate) fn tasks(store: &Store, run: Option<&str>) -> Result<Query> {
         Some(run) => query.filter(Filter::is(AttrName::group(), run)),
         None => query,
     })
+}
+
+/// Whether an error says something about one record and nothing about the others.
+pub(crate) fn is_of_one_record(error: &Error) -> bool {
+    use outlast::ErrorKind::{Corrupt, Incompatible};
+
+    matches!(error.kind(), Corrupt | Incompatible)
+}
+
+/// What a run came to, judged by the newest attempt of each of its tasks: `completed`, `failed`,
+/// `interrupted`, or `unfinished` while any is not settled or not even recorded.
+pub(crate) fn outcome(state: &RunState) -> &'static str {
+    match state.stats() {
+        _ if !state.is_finished() => "unfinished",
+        Stats { failed: 1.., .. } => "failed",
+        Stats { interrupted: 1.., .. } => "interrupted",
+        _ => "completed",
+    }
 }

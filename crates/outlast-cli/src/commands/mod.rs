@@ -1,19 +1,31 @@
 //! One file per command.
 
+pub(crate) mod history;
+pub(crate) mod logs;
 pub(crate) mod ps;
 pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod verify;
 
-use crate::args::Command;
+use crate::args::{Command, Query};
 use crate::context::{Access, Context, close};
 use crate::failure::Outcome;
 
-/// Runs a command, on a store opened as it needs.
+/// Runs a command.
 pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
     match command {
         Command::Run(args) => run::run(args, context).await,
-        Command::Ps(args) => {
+        Command::Query(query) => {
             let store = context.open(Access::Read).await?;
-            let outcome = ps::run(&args, &store, context).await;
+            let outcome = match &query {
+                Query::Ps(args) => ps::run(args, &store, context).await,
+                Query::Show(args) => show::run(args, &store, context).await,
+                Query::Logs(args) => logs::run(args, &store, context).await,
+                Query::History(args) => history::run(args, &store, context).await,
+                Query::Stats(args) => stats::run(args, &store, context).await,
+                Query::Verify(args) => verify::run(args, &store, context).await,
+            };
             close(store, outcome).await
         }
     }

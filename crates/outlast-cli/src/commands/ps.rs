@@ -85,17 +85,11 @@ async fn collect(
     {
         match task {
             Ok(task) => tasks.push(task),
-            Err(error) if is_of_one_record(&error) => damaged.push(error),
+            Err(error) if runs::is_of_one_record(&error) => damaged.push(error),
             Err(error) => return Err(error.into()),
         }
     }
     Ok((tasks, damaged))
-}
-
-fn is_of_one_record(error: &Error) -> bool {
-    use outlast::ErrorKind::{Corrupt, Incompatible};
-
-    matches!(error.kind(), Corrupt | Incompatible)
 }
 
 fn show(
@@ -109,7 +103,9 @@ fn show(
         return context.out.json(&View { run, tasks, more });
     }
     let mut table = Table::new(&TASK_HEADINGS);
-    tasks.iter().for_each(|task| table.row(task_row(task)));
+    for task in tasks {
+        table.row(task_row(task));
+    }
     table.print(&mut context.out)?;
     if more {
         note(&format!("there are more than {}; --limit shows more", tasks.len()));

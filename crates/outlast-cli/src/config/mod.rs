@@ -136,20 +136,20 @@ impl Config {
 
 /// The settings and the exit codes, for `--help`.
 pub(crate) fn help() -> String {
-    let mut text = String::from(
-        "Settings are taken from the arguments, else the environment, else ./outlast.toml, else\n\
-         outlast/config.toml in $XDG_CONFIG_HOME or ~/.config. --config or OUTLAST_CONFIG names\n\
-         one file to read instead of the two. A dot is a table: `retention.tasks` is `tasks`\n\
-         below `[retention]`.\n\n",
-    );
-    for key in KEYS {
+    let lines = KEYS.iter().map(|key| {
         let Key { name, env, default, about, .. } = key;
-        text.push_str(&format!("  {name:<17} {env:<25} {about} [default: {default}]\n"));
-    }
-    text.push('\n');
-    text.push_str(exit::HELP);
-    text
+        format!("  {name}, {env}\n      {about} [default: {default}]\n")
+    });
+    let settings: String = lines.collect();
+    format!("{ABOUT_SETTINGS}\n{settings}\n{}", exit::HELP)
 }
+
+const ABOUT_SETTINGS: &str = "\
+Settings are taken from the arguments, else the environment, else ./outlast.toml, else
+outlast/config.toml in $XDG_CONFIG_HOME or ~/.config. --config or OUTLAST_CONFIG names
+one file to read instead of the two. A dot is a table: retention.tasks is tasks below
+[retention]. Other settings, also in the environment, are refused. There are:
+";
 
 #[cfg(test)]
 mod tests;
