@@ -7,10 +7,12 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod features;
 mod migrate;
 mod report;
 mod tidy;
+mod tour;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,8 +37,12 @@ enum Command {
     Tidy(tidy::Args),
     /// Check that every crate builds with each of its features alone
     Features(features::Args),
+    /// Run the cases that every backend has to keep
+    Conformance(conformance::Args),
     /// Write and check the migrations of SQLite stores
     Migrate(migrate::Args),
+    /// Run real tasks, kill the program, and find everything again
+    Tour(tour::Args),
     /// Run the benches
     Bench(bench::Args),
 }
@@ -46,7 +52,9 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Features(args) => features::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Tour(args) => tour::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {
