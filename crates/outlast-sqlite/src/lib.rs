@@ -1,1 +1,112 @@
-//! Not written yet.
+//! The SQLite backend of Outlast.
+//!
+//! One append-only `history` table is feed, audit trail, versions and current state at once: the
+//! state of an entity is written once, in the row of its newest version, and a small `head` row
+//! points there. A group of commits is one call to SQLite with one fsync. The tables and the views
+//! over them (`tasks`, `task_states`, `log_fragments`, `state_versions`, `state_audit_log`) can be
+//! read with `sqlite3` while the store is in use.
+//!
+//! What is surprising about the layout, and why it is so:
+//!
+//! - `history.seq` is the commit's revision and the row's place in the commit (16 bits). The feed
+//!   is found by it without an index, and the last row tells the last commit.
+//! - History has no index by entity: versions are linked by `prev_seq`, newest first.
+//! - The first row of each commit carries what is remembered of the commit: its id (indexed), its
+//!   digest and what it appended. A commit without versions of its own has one row without entity.
+//! - No constraint but primary keys is left to SQLite: the planner of `outlast-core` knows the
+//!   rules, and `verify` compares indexes, chains and streams with the records.
+//! - `attribute` indexes every attribute alike, `status` and `group` included.
+
+mod admin;
+mod backend;
+mod changes;
+mod codec;
+mod config;
+mod connections;
+mod draft;
+mod error;
+mod fetch;
+mod file;
+mod history;
+mod insert;
+mod kinds;
+mod lookup;
+mod open;
+mod prune;
+mod read;
+pub mod schema;
+mod script;
+mod stream;
+mod sum;
+mod value;
+mod verify;
+mod write;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use outlast_core::{BackendInfo, Durability, IdSource, OpenOptions, Result};
+
+use crate::connections::Connections;
+use crate::lookup::Located;
+use crate::schema::Schema;
+
+/// A store in one SQLite file.
+///
+/// Commits are durable when they are acknowledged (WAL, `synchronous=FULL`, read back at open).
+/// Several processes may have the file open at once, on a local file system. Every method may be
+/// dropped at any moment: a write that was cut off is either whole or not there.
+#[derive(Debug)]
+pub struct Sqlite {
+    connections: Connections,
+    info: BackendInfo,
+    /// What the last fetch located, for the write planned from it.
+    located: Mutex<Option<Located>>,
+}
+
+impl Sqlite {
+    /// Opens the store at `path`, or creates it there if the options say so.
+    ///
+    /// `Unavailable` if there is none or it cannot be opened; `Incompatible` if the file is empty,
+    /// another program's, or of a newer layout, or of an older one that may not be upgraded;
+    /// `Corrupt` if it is damaged or no database; `Busy` if another process holds it for longer
+    /// than the busy timeout; `Unsupported` if SQLite would not promise durability there. A file
+    /// that is refused is left as it was.
+    ///
+    /// ```
+    /// # async fn example(folder: &std::path::Path) -> outlast_core::Result<()> {
+    /// use outlast_core::{Backend, OpenOptions, RandomIds};
+    /// use outlast_sqlite::Sqlite;
+    ///
+    /// let store = Sqlite::open(&folder.join("state.db"), &OpenOptions::default(), &RandomIds).await?;
+    /// assert_eq!(store.info().name, "sqlite");
+    /// store.close().await
+    /// # }
+    /// ```
+    pub async fn open(path: &Path, options: &OpenOptions, ids: &dyn IdSource) -> Result<Self> {
+        Self::open_with(&Schema::released(), path, options, ids).await
+    }
+
+    /// The same with a layout of another list of migrations, for tests of upgrades.
+    #[doc(hidden)]
+    pub async fn open_with(
+        schema: &Schema,
+        path: &Path,
+        options: &OpenOptions,
+        ids: &dyn IdSource,
+    ) -> Result<Self> {
+        open::open(schema, path, options, ids).await
+    }
+
+    fn durability(&self) -> Durability {
+        self.info.durability
+    }
+
+    fn remember_located(&self, located: Located) {
+        *self.located.lock().unwrap_or_else(PoisonError::into_inner) = Some(located);
+    }
+
+    fn take_located(&self) -> Option<Located> {
+        self.located.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,137 @@
+//! How a connection is set up, and proof that it was.
+//!
+//! What a commit survives hangs on these settings and SQLite ignores those it does not
+//! understand, so each is read back and a store that did not get what it asked for is not opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use outlast_core::{Error, Result};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+
+use crate::codec::Cells;
+use crate::error::{Doing, Place};
+use crate::script::Script;
+
+/// "OutL" in the header of every file of ours.
+pub(crate) const APPLICATION_ID: i32 = 0x4f75_744c;
+
+/// Few large pages: a group of commits dirties one or two pages of the history instead of dozens,
+/// and the pages of the heads it updates hold more of them.
+const PAGE_BYTES: u32 = 16 << 10;
+/// Pages in the log before a commit copies them into the file: 16 MiB.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// KiB of pages a connection keeps, negative as SQLite wants it.
+const CACHE_KIB: i64 = -32_768;
+/// Rows the driver lets a statement run ahead of its reader.
+const ROWS_AHEAD: usize = 512;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reading and writing.
+    Write,
+    /// Reading what others may be writing.
+    Read,
+    /// Reading a file that nobody can change, in a folder that cannot be written to.
+    Immutable,
+}
+
+/// A setting, and what reading it back must give.
+type Setting = (&'static str, i64);
+
+const SHARED: [Setting; 5] = [
+    ("foreign_keys", 0),
+    ("cell_size_check", 1),
+    ("trusted_schema", 0),
+    ("temp_store", 2),
+    ("cache_size", CACHE_KIB),
+];
+
+/// Opens a connection and proves its settings.
+pub(crate) async fn connect(
+    place: &Place,
+    access: Access,
+    busy_timeout: Duration,
+) -> Result<SqliteConnection> {
+    let opening = |cause| place.error(cause, Doing::Opening);
+    let mut connection =
+        options(place.path(), access, busy_timeout).connect().await.map_err(opening)?;
+    verify(&mut connection, place, access, busy_timeout).await?;
+    if access == Access::Write {
+        let fence = "CREATE TEMP TABLE fence (held INTEGER NOT NULL);\
+                     INSERT INTO temp.fence VALUES (0)";
+        sqlx::raw_sql(fence).execute(&mut connection).await.map_err(opening)?;
+    }
+    Ok(connection)
+}
+
+/// The options of a connection. The driver sets the busy timeout before any pragma.
+fn options(path: &Path, access: Access, busy_timeout: Duration) -> SqliteConnectOptions {
+    let mut options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(busy_timeout)
+        .row_buffer_size(ROWS_AHEAD)
+        .disable_statement_logging();
+    for (name, value) in SHARED {
+        options = options.pragma(name, value.to_string());
+    }
+    match access {
+        Access::Read => options.read_only(true),
+        Access::Immutable => options.read_only(true).immutable(true),
+        Access::Write => options
+            .page_size(PAGE_BYTES)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string()),
+    }
+}
+
+async fn verify(
+    connection: &mut SqliteConnection,
+    place: &Place,
+    access: Access,
+    busy_timeout: Duration,
+) -> Result<()> {
+    let timeout = i64::try_from(busy_timeout.as_millis()).unwrap_or(i64::MAX);
+    let mut expected = SHARED.to_vec();
+    expected.push(("busy_timeout", timeout));
+    if access == Access::Write {
+        expected.push(("synchronous", 2));
+        expected.push(("wal_autocheckpoint", i64::from(CHECKPOINT_PAGES)));
+    }
+    for (name, value) in expected {
+        let found = pragma(connection, place, name).await?;
+        if found != value.to_string() {
+            return Err(refused(place, name, &found, &value.to_string()));
+        }
+    }
+    let mode = pragma(connection, place, "journal_mode").await?;
+    if access != Access::Immutable && mode != "wal" {
+        return Err(refused(place, "journal_mode", &mode, "wal"));
+    }
+    Ok(())
+}
+
+/// What a pragma is set to, as text.
+pub(crate) async fn pragma(
+    connection: &mut SqliteConnection,
+    place: &Place,
+    name: &str,
+) -> Result<String> {
+    let mut script = Script::new();
+    script.sql("PRAGMA ").sql(name).end();
+    let answers = script.run(connection).await?;
+    let answers = answers.map_err(|stopped| place.error(stopped.cause, Doing::Opening))?;
+    let row = answers.first().and_then(|answer| answer.rows.first());
+    let text = row.map(|row| Cells(row).any_text(0)).unwrap_or_default();
+    Ok(text)
+}
+
+fn refused(place: &Place, name: &str, found: &str, wanted: &str) -> Error {
+    Error::unsupported(format!(
+        "{place}: sqlite has {name} at {found:?} and not at {wanted:?}, so commits might not last; \
+         keep the store on a local file system"
+    ))
+}

@@ -1,0 +1,241 @@
+//! One connection to write, a few to read, and none that was left in the middle of something.
+//!
+//! A connection is taken out while it is used and put back only after success. So an error or a
+//! dropped future never leaves one behind with a transaction open: it is closed, which rolls the
+//! transaction back, and the next caller opens another.
+
+use std::fs::File;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use outlast_core::{Error, Result};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{MutexGuard, Semaphore, SemaphorePermit};
+
+use crate::config::{Access, connect};
+use crate::error::{Doing, Place, result_code};
+use crate::script::{Answer, Script, Stopped};
+
+/// How many reads run at once; more wait.
+const READERS: u32 = 4;
+
+/// The connections of one store.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pub(crate) place: Place,
+    access: Access,
+    busy_timeout: Duration,
+    writer: tokio::sync::Mutex<Option<SqliteConnection>>,
+    permits: Semaphore,
+    idle: Mutex<Vec<SqliteConnection>>,
+    closed: AtomicBool,
+    poisoned: AtomicBool,
+}
+
+impl Connections {
+    /// The connections of a store of which one is open. With `Access::Write` it writes.
+    pub(crate) fn new(
+        place: Place,
+        access: Access,
+        busy_timeout: Duration,
+        first: SqliteConnection,
+    ) -> Self {
+        let (writer, idle) = match access {
+            Access::Write => (Some(first), Vec::new()),
+            Access::Read | Access::Immutable => (None, vec![first]),
+        };
+        Self {
+            place,
+            access,
+            busy_timeout,
+            writer: tokio::sync::Mutex::new(writer),
+            permits: Semaphore::new(READERS as usize),
+            idle: Mutex::new(idle),
+            closed: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+        }
+    }
+
+    /// How long to wait for another process.
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    /// Whether the store is open for reading only.
+    pub(crate) fn read_only(&self) -> bool {
+        self.access != Access::Write
+    }
+
+    /// Runs a script of reads. More than one statement must be within `BEGIN` and `COMMIT`.
+    pub(crate) async fn read(&self, script: Script) -> Result<Vec<Answer>> {
+        let mut reader = self.reader().await?;
+        match script.run(&mut reader).await? {
+            // A script that was cut off did not come to its end: its connection goes with it.
+            Ok(answers) if answers.iter().any(|answer| answer.cut) => Ok(answers),
+            Ok(answers) => {
+                reader.keep();
+                Ok(answers)
+            }
+            Err(stopped) => Err(self.place.error(stopped.cause, Doing::Reading)),
+        }
+    }
+
+    /// Takes a connection to read with, once one is free.
+    pub(crate) async fn reader(&self) -> Result<Reader<'_>> {
+        let permit = self.permits.acquire().await.map_err(|_| self.gone())?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.another_reader().await?,
+        };
+        Ok(Reader { home: self, connection, _permit: permit })
+    }
+
+    async fn another_reader(&self) -> Result<SqliteConnection> {
+        let access = if self.access == Access::Write { Access::Read } else { self.access };
+        connect(&self.place, access, self.busy_timeout).await
+    }
+
+    /// Takes the connection to write with, once it is free.
+    pub(crate) async fn writer(&self) -> Result<Writer<'_>> {
+        let mut slot = self.writer.lock().await;
+        if self.closed.load(Ordering::Acquire) {
+            return Err(self.gone());
+        }
+        if self.read_only() {
+            let place = &self.place;
+            return Err(Error::unsupported(format!("{place} was opened for reading only")));
+        }
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(self.poisoned_error());
+        }
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => connect(&self.place, Access::Write, self.busy_timeout).await?,
+        };
+        Ok(Writer { slot, connection })
+    }
+
+    /// Translates the failure of a write, and refuses all later ones if the disk failed.
+    ///
+    /// `commit` is the place of the commit among the statements, if there is one.
+    pub(crate) fn write_error(&self, stopped: Stopped, commit: Option<u32>) -> Error {
+        let committing = commit.is_some_and(|commit| stopped.completed >= commit);
+        let doing = if committing { Doing::Committing } else { Doing::Writing };
+        if result_code(&stopped.cause).is_some_and(|code| code & 0xff == 10) {
+            self.poisoned.store(true, Ordering::Release);
+        }
+        self.place.error(stopped.cause, doing)
+    }
+
+    fn poisoned_error(&self) -> Error {
+        let place = &self.place;
+        Error::poisoned(format!("{place}: the disk failed during a write; open the store again"))
+    }
+
+    fn gone(&self) -> Error {
+        Error::closed(format!("{} was closed", self.place))
+    }
+
+    /// Copies the log into the file and makes both durable.
+    pub(crate) async fn checkpoint(&self, writer: &mut Writer<'_>) -> Result<()> {
+        let mut script = Script::new();
+        script.sql("PRAGMA wal_checkpoint(TRUNCATE)").end();
+        if let Err(stopped) = script.run(writer).await? {
+            return Err(self.write_error(stopped, None));
+        }
+        let path = self.place.path();
+        let synced = File::open(path).and_then(|file| file.sync_all());
+        synced.map_err(|cause| {
+            self.poisoned.store(true, Ordering::Release);
+            self.poisoned_error().with_source(cause)
+        })
+    }
+
+    /// Lets go of everything. What runs is finished first; what comes later is refused.
+    pub(crate) async fn close(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Readers first: the log is only emptied when nobody reads from it.
+        let all = self.permits.acquire_many(READERS).await;
+        let Ok(all) = all else { return Ok(()) };
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in idle {
+            let closed = connection.close().await;
+            closed.map_err(|cause| self.place.error(cause, Doing::Reading))?;
+        }
+        let synced = match self.writer().await {
+            Ok(mut writer) => {
+                let synced = self.checkpoint(&mut writer).await;
+                self.closed.store(true, Ordering::Release);
+                let closed = writer.connection.close().await;
+                synced.and(closed.map_err(|cause| self.place.error(cause, Doing::Writing)))
+            }
+            Err(_) => Ok(()),
+        };
+        self.closed.store(true, Ordering::Release);
+        self.permits.close();
+        drop(all);
+        synced
+    }
+}
+
+/// A connection to read with. Dropped without [`keep`](Reader::keep), it is closed.
+pub(crate) struct Reader<'a> {
+    home: &'a Connections,
+    connection: SqliteConnection,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Reader<'_> {
+    /// Puts it back for the next read.
+    pub(crate) fn keep(self) {
+        let Self { home, connection, _permit } = self;
+        home.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+impl Deref for Reader<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Reader<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+/// The connection to write with. Dropped without [`keep`](Writer::keep), it is closed.
+pub(crate) struct Writer<'a> {
+    slot: MutexGuard<'a, Option<SqliteConnection>>,
+    connection: SqliteConnection,
+}
+
+impl Writer<'_> {
+    /// Puts it back for the next write.
+    pub(crate) fn keep(mut self) {
+        *self.slot = Some(self.connection);
+    }
+}
+
+impl Deref for Writer<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writer<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}

@@ -1,0 +1,260 @@
+//! Where things are: the numbers that stand for entities, streams and rows.
+//!
+//! A fetch leaves them behind for the write that follows, so that the write needs no look-up of
+//! its own: they hold as long as nothing was written or pruned since, and that is just what the
+//! write makes sure of.
+
+use std::collections::{HashMap, HashSet};
+
+use outlast_core::{Attributes, Epoch, Head, Key, Result, Revision, Seq, StreamName, Version};
+
+use crate::codec::{Cells, MOST_PLACES, revision_of};
+use crate::script::{Answer, MOST_ROWS, Script};
+
+/// The newest version of an entity, as its head row states it.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownHead {
+    pub(crate) seq: i64,
+    pub(crate) head: Head,
+    /// What it is indexed by; `None` if that cannot be read.
+    pub(crate) attrs: Option<Attributes>,
+    /// Its transient attributes; none if they cannot be read.
+    pub(crate) transient: Attributes,
+}
+
+/// An entity that has a number.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownEntity {
+    pub(crate) no: i64,
+    pub(crate) head: Option<KnownHead>,
+}
+
+/// A stream that has a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownStream {
+    pub(crate) no: i64,
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+}
+
+/// One version in the chain of an entity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) version: Version,
+    pub(crate) seq: i64,
+    pub(crate) prev: Option<i64>,
+    pub(crate) checksum: u64,
+}
+
+/// What was looked up, as of one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Located {
+    /// The last row of history there is.
+    pub(crate) last_row: i64,
+    /// How often something was pruned.
+    pub(crate) generation: i64,
+    /// The last row of history ever pruned.
+    pub(crate) floor_row: i64,
+    pub(crate) last_entity: i64,
+    pub(crate) last_stream: i64,
+    /// The entities asked for; `None` has no number yet.
+    pub(crate) entities: HashMap<Key, Option<KnownEntity>>,
+    pub(crate) streams: HashMap<StreamName, Option<KnownStream>>,
+    /// The chains asked for, the newest version first.
+    pub(crate) chains: HashMap<Key, Vec<Link>>,
+}
+
+impl Located {
+    /// The last commit.
+    pub(crate) fn revision(&self) -> Revision {
+        revision_of(self.last_row.max(self.floor_row))
+    }
+
+    /// The head of an entity that was asked for.
+    pub(crate) fn head(&self, key: &Key) -> Option<&KnownHead> {
+        self.entities.get(key)?.as_ref()?.head.as_ref()
+    }
+
+    /// The chain of an entity, empty if there is none.
+    pub(crate) fn chain(&self, key: &Key) -> &[Link] {
+        self.chains.get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What to look up.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    keys: Vec<Key>,
+    streams: Vec<StreamName>,
+    chains: Vec<Key>,
+    statements: usize,
+}
+
+impl Wanted {
+    pub(crate) fn new(
+        keys: impl IntoIterator<Item = Key>,
+        streams: impl IntoIterator<Item = StreamName>,
+        chains: HashSet<Key>,
+    ) -> Self {
+        Self {
+            keys: keys.into_iter().collect(),
+            streams: streams.into_iter().collect(),
+            chains: chains.into_iter().collect(),
+            statements: 0,
+        }
+    }
+
+    /// Adds the statements that look it all up.
+    pub(crate) fn ask(&mut self, script: &mut Script) {
+        let before = script.statements();
+        script
+            .sql(
+                "SELECT coalesce((SELECT max(seq) FROM history), 0), generation, floor_seq, \
+                 coalesce((SELECT max(no) FROM entity), 0), \
+                 coalesce((SELECT max(no) FROM stream), 0) FROM meta",
+            )
+            .end();
+        for keys in self.keys.chunks(MOST_ROWS) {
+            script.sql(
+                "SELECT v.column1, e.no, d.seq, d.epoch, d.version, d.live, d.checksum, d.attrs, \
+                 d.transient, d.transient_checksum FROM ",
+            );
+            push_names(script, keys);
+            script
+                .sql(
+                    " v CROSS JOIN entity e ON e.space = v.column2 AND e.kind = v.column3 \
+                     AND e.id = v.column4 LEFT JOIN head d ON d.entity = e.no",
+                )
+                .end();
+        }
+        for streams in self.streams.chunks(MOST_ROWS) {
+            script.sql("SELECT v.column1, s.no, s.first_seq, s.last_seq FROM ");
+            push_names(script, streams);
+            script
+                .sql(
+                    " v CROSS JOIN stream s ON s.space = v.column2 AND s.kind = v.column3 \
+                     AND s.id = v.column4",
+                )
+                .end();
+        }
+        for keys in self.chains.chunks(MOST_ROWS) {
+            ask_chains(script, keys);
+        }
+        self.statements = (script.statements() - before) as usize;
+    }
+
+    /// Reads the answers to [`ask`](Self::ask), and hands back how many there were.
+    pub(crate) fn read(self, answers: &[Answer]) -> Result<(Located, usize)> {
+        let mut located = Located::default();
+        let mut rest = answers.iter();
+        if let Some(row) = rest.next().and_then(|answer| answer.rows.first()) {
+            let cells = Cells(row);
+            located.last_row = cells.int(0).unwrap_or_default();
+            located.generation = cells.int(1).unwrap_or_default();
+            located.floor_row = cells.int(2).unwrap_or_default();
+            located.last_entity = cells.int(3).unwrap_or_default();
+            located.last_stream = cells.int(4).unwrap_or_default();
+        } else {
+            return Err(outlast_core::Error::corrupt("table meta is empty; restore a backup"));
+        }
+        for keys in self.keys.chunks(MOST_ROWS) {
+            let known = rest.next().map(|answer| read_entities(keys, answer)).unwrap_or_default();
+            located.entities.extend(keys.iter().map(|key| (key.clone(), None)));
+            located.entities.extend(known.into_iter().map(|(key, known)| (key, Some(known))));
+        }
+        for streams in self.streams.chunks(MOST_ROWS) {
+            let known = rest.next().map(|answer| read_streams(streams, answer)).unwrap_or_default();
+            located.streams.extend(streams.iter().map(|name| (name.clone(), None)));
+            located.streams.extend(known.into_iter().map(|(name, known)| (name, Some(known))));
+        }
+        for keys in self.chains.chunks(MOST_ROWS) {
+            located.chains.extend(keys.iter().map(|key| (key.clone(), Vec::new())));
+            for row in rest.next().map(|answer| &answer.rows).into_iter().flatten() {
+                if let Some((key, link)) = read_link(keys, Cells(row)) {
+                    located.chains.entry(key.clone()).or_default().push(link);
+                }
+            }
+        }
+        Ok((located, self.statements))
+    }
+}
+
+/// Adds a list of names as `(VALUES (place, space, kind, id), ...)`.
+pub(crate) fn push_names(script: &mut Script, names: &[Key]) {
+    script.values(4, names, |script, place, name| {
+        script.bind(place as i64).bind(i64::from(name.space.0));
+        script.bind(name.kind.as_str()).bind(name.id());
+    });
+}
+
+/// The chains of some entities. UNION ends the walk even where damage made it run in a circle.
+fn ask_chains(script: &mut Script, keys: &[Key]) {
+    script.sql("WITH RECURSIVE chain(place, seq) AS (SELECT v.column1, d.seq FROM ");
+    push_names(script, keys);
+    script
+        .sql(
+            " v CROSS JOIN entity e ON e.space = v.column2 AND e.kind = v.column3 \
+             AND e.id = v.column4 CROSS JOIN head d ON d.entity = e.no \
+             UNION SELECT chain.place, h.prev_seq FROM chain CROSS JOIN history h \
+             ON h.seq = chain.seq WHERE h.prev_seq IS NOT NULL) \
+             SELECT chain.place, h.seq, h.epoch, h.version, h.prev_seq, h.checksum \
+             FROM chain CROSS JOIN history h ON h.seq = chain.seq",
+        )
+        .end();
+}
+
+fn named<'a>(names: &'a [Key], cells: Cells<'_>) -> Option<&'a Key> {
+    names.get(usize::try_from(cells.int(0)?).ok()?)
+}
+
+fn read_entities(keys: &[Key], answer: &Answer) -> Vec<(Key, KnownEntity)> {
+    let known = answer.rows.iter().filter_map(|row| {
+        let cells = Cells(row);
+        let known = KnownEntity { no: cells.int(1)?, head: read_head(cells) };
+        Some((named(keys, cells)?.clone(), known))
+    });
+    known.collect()
+}
+
+fn read_head(cells: Cells<'_>) -> Option<KnownHead> {
+    let version = cells.version(3).ok()?;
+    let attrs = cells.attributes(7).ok();
+    let status = attrs.as_ref().and_then(|attrs| match attrs.get(&status_name())? {
+        outlast_core::AttrValue::Text(status) => Some(status.clone()),
+        outlast_core::AttrValue::Int(_) => None,
+    });
+    let live = cells.int(5) == Some(1);
+    let checksum = cells.int(6)?.cast_unsigned();
+    let transient = cells.transient(8).unwrap_or_default();
+    let head = Head { version, live, checksum, status };
+    Some(KnownHead { seq: cells.int(2)?, head, attrs, transient })
+}
+
+fn status_name() -> outlast_core::AttrName {
+    outlast_core::AttrName::status()
+}
+
+fn read_streams(streams: &[StreamName], answer: &Answer) -> Vec<(StreamName, KnownStream)> {
+    let known = answer.rows.iter().filter_map(|row| {
+        let cells = Cells(row);
+        let (first, last) = (Seq(cells.count(2)), Seq(cells.count(3)));
+        Some((named(streams, cells)?.clone(), KnownStream { no: cells.int(1)?, first, last }))
+    });
+    known.collect()
+}
+
+fn read_link<'a>(keys: &'a [Key], cells: Cells<'_>) -> Option<(&'a Key, Link)> {
+    let version = Version::new(Epoch(cells.count(2)), cells.count(3));
+    let (seq, prev) = (cells.int(1)?, cells.int(4));
+    let checksum = cells.int(5)?.cast_unsigned();
+    Some((named(keys, cells)?, Link { version, seq, prev, checksum }))
+}
+
+/// The first row of the commit after `revision`; an error if that number cannot be held.
+pub(crate) fn first_row_after(revision: Revision) -> Result<i64> {
+    let last = crate::codec::last_row_of(revision);
+    if last > i64::MAX - MOST_PLACES - 1 {
+        return Err(outlast_core::Error::too_large("the store holds no more commits"));
+    }
+    Ok(last + 1)
+}

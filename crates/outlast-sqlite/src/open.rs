@@ -1,0 +1,177 @@
+//! Opening a store, and creating it where there is none.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use outlast_core::{
+    BackendInfo, Capability, Durability, Epoch, Error, IdSource, Incarnation, Limits, OpenOptions,
+    Result, Upgrade,
+};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+
+use crate::Sqlite;
+use crate::codec::Cells;
+use crate::config::{Access, connect};
+use crate::connections::Connections;
+use crate::error::{Doing, Place};
+use crate::file::{Found, Newborn, beside, inspect};
+use crate::schema::{Schema, current, migrate, newer};
+use crate::script::Script;
+
+const BACKEND: &str = "sqlite";
+/// The version of what the tables hold, beyond their columns.
+const FORMAT: i64 = 1;
+
+/// What the file says it is.
+struct Meta {
+    store: Uuid,
+    incarnation: Uuid,
+}
+
+pub(crate) async fn open(
+    schema: &Schema,
+    path: &Path,
+    options: &OpenOptions,
+    ids: &dyn IdSource,
+) -> Result<Sqlite> {
+    let place = Place::new(path);
+    match inspect(&place)? {
+        Found::Nothing if options.read_only || !options.create => {
+            return Err(Error::unavailable(format!("there is no store at {place}")));
+        }
+        Found::Nothing => create(schema, &place, options, ids).await?,
+        Found::Store { layout } if layout > schema.latest() => {
+            return Err(newer(&place, layout, schema.latest()));
+        }
+        Found::Store { .. } => {}
+    }
+    let (access, mut connection) = first_connection(&place, options).await?;
+    let upgrade = !options.read_only && options.upgrade == Upgrade::Auto;
+    let status = current(schema, &mut connection, &place).await?;
+    if !status.pending.is_empty() {
+        if !upgrade {
+            return Err(Error::incompatible(format!(
+                "{place} has layout {}, this program writes {}; run `outlast schema upgrade`",
+                status.current, status.latest
+            )));
+        }
+        migrate(schema, &mut connection, &place).await?;
+        mark(&mut connection, &place, ids).await?;
+    }
+    let meta = read_meta(&mut connection, &place).await?;
+    let info = BackendInfo {
+        name: BACKEND,
+        location: path.display().to_string(),
+        store: meta.store,
+        incarnation: Incarnation(meta.incarnation),
+        epoch: Epoch(1),
+        schema_version: schema.latest(),
+        durability: Durability::Durable,
+        capabilities: vec![
+            Capability::Persistent,
+            Capability::MultiProcess,
+            Capability::Backup,
+            Capability::Compact,
+            Capability::ReadOnly,
+        ],
+        limits: Limits::EMBEDDED,
+        read_only: options.read_only,
+    };
+    let connections = Connections::new(place, access, options.busy_timeout, connection);
+    Ok(Sqlite { connections, info, located: Mutex::new(None) })
+}
+
+async fn first_connection(
+    place: &Place,
+    options: &OpenOptions,
+) -> Result<(Access, SqliteConnection)> {
+    if !options.read_only {
+        let connection = connect(place, Access::Write, options.busy_timeout).await?;
+        return Ok((Access::Write, connection));
+    }
+    let refused = match connect(place, Access::Read, options.busy_timeout).await {
+        Ok(connection) => return Ok((Access::Read, connection)),
+        Err(refused) => refused,
+    };
+    // Reading beside writers needs files beside the store. Where they cannot be made, nobody can
+    // write either, and the file alone can be read if all of it is in it.
+    let log = std::fs::metadata(beside(place.path(), "-wal"));
+    if refused.kind() != outlast_core::ErrorKind::Unavailable || log.is_ok_and(|log| log.len() > 0)
+    {
+        return Err(refused);
+    }
+    let connection = connect(place, Access::Immutable, options.busy_timeout).await?;
+    Ok((Access::Immutable, connection))
+}
+
+/// Makes the store under a name of its own and links it into place when it is durable: a file
+/// under the store's name is never half made. Of two at once, one wins and both open its file.
+async fn create(
+    schema: &Schema,
+    place: &Place,
+    options: &OpenOptions,
+    ids: &dyn IdSource,
+) -> Result<()> {
+    let newborn = Newborn::create(place, &ids.uuid().to_string())?;
+    let temporary = newborn.place();
+    let mut connection = connect(&temporary, Access::Write, options.busy_timeout).await?;
+    migrate(schema, &mut connection, &temporary).await?;
+    mark(&mut connection, &temporary, ids).await?;
+    settle(connection, &temporary).await?;
+    newborn.link()?;
+    Ok(())
+}
+
+/// Brings everything from the log into the file and closes it.
+pub(crate) async fn settle(mut connection: SqliteConnection, place: &Place) -> Result<()> {
+    let opening = |cause| place.error(cause, Doing::Opening);
+    let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    checkpoint.execute(&mut connection).await.map_err(opening)?;
+    connection.close().await.map_err(opening)
+}
+
+/// Says what the file is, unless it says so already.
+async fn mark(connection: &mut SqliteConnection, place: &Place, ids: &dyn IdSource) -> Result<()> {
+    let mut script = Script::new();
+    script
+        .sql(
+            "INSERT INTO meta (id, backend, format, store, incarnation, created_at, generation, \
+             floor_seq) SELECT 1, ",
+        )
+        .value(BACKEND)
+        .sql(", ")
+        .value(FORMAT)
+        .sql(", ")
+        .value(ids.uuid().to_string())
+        .sql(", ")
+        .value(ids.uuid().to_string())
+        .sql(", strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 0, 0 WHERE NOT EXISTS (SELECT 1 FROM meta)")
+        .end();
+    let marked = script.run(connection).await?;
+    marked.map(|_| ()).map_err(|stopped| place.error(stopped.cause, Doing::Opening))
+}
+
+async fn read_meta(connection: &mut SqliteConnection, place: &Place) -> Result<Meta> {
+    let mut script = Script::new();
+    script.sql("SELECT backend, format, store, incarnation FROM meta").end();
+    let answers = script.run(connection).await?;
+    let answers = answers.map_err(|stopped| place.error(stopped.cause, Doing::Opening))?;
+    let row = answers.first().and_then(|answer| answer.rows.first());
+    let damaged = || Error::corrupt(format!("table meta of {place} is damaged; restore a backup"));
+    let cells = Cells(row.ok_or_else(damaged)?);
+    let format = cells.int(1).unwrap_or_default();
+    if cells.text(0) != Some(BACKEND) || format != FORMAT {
+        let backend = cells.any_text(0);
+        return Err(Error::incompatible(format!(
+            "{place} holds format {format} of backend {backend:?}, this program reads format \
+             {FORMAT} of {BACKEND:?}"
+        )));
+    }
+    let uuid = |column| {
+        let text = cells.text(column).ok_or_else(damaged)?;
+        Uuid::parse_str(text).map_err(|_| damaged())
+    };
+    Ok(Meta { store: uuid(2)?, incarnation: uuid(3)? })
+}

@@ -1,0 +1,98 @@
+//! One call per group of commits: begin, insert if nothing changed, commit.
+//!
+//! The first statement compares the last row of history and the number of prunings with those the
+//! rows were numbered from, and keeps the outcome in a table of the connection's own; every other
+//! statement writes nothing unless it held. So a race costs one call, and nothing else.
+//!
+//! A set that was not planned from the last fetch, or that touches transient attributes (which no
+//! revision guards), is numbered inside its own transaction instead: two calls.
+
+use outlast_core::{Error, Result, WriteSet, Written};
+
+use crate::Sqlite;
+use crate::connections::Writer;
+use crate::draft::{Draft, chained_keys};
+use crate::insert;
+use crate::lookup::{Located, Wanted};
+use crate::script::{Answer, Script};
+
+impl Sqlite {
+    pub(crate) async fn write_set(&self, set: &WriteSet) -> Result<Written> {
+        let mut writer = self.connections.writer().await?;
+        let mut script = Script::new();
+        let located = match self.recall(set) {
+            Some(located) => {
+                script.sql("BEGIN IMMEDIATE").end();
+                located
+            }
+            None => self.locate(&mut writer, set).await?,
+        };
+        if located.revision() != set.base {
+            script.sql("ROLLBACK").end();
+            self.run_write(&mut writer, script).await?;
+            writer.keep();
+            return Ok(Written::Raced);
+        }
+        let draft = Draft::of(set, &located)?;
+        let inserts = insert::push(&mut script, &draft, &located)?;
+        script.sql("COMMIT").end();
+        let answers = self.run_write(&mut writer, script).await?;
+        writer.keep();
+        let inserted = answers.get(inserts).unwrap_or_default().iter();
+        match inserted.map(|answer| answer.affected).sum::<u64>() {
+            0 if !draft.history.is_empty() => Ok(Written::Raced),
+            some if some == draft.history.len() as u64 => Ok(Written::Applied(self.durability())),
+            some => {
+                let rows = draft.history.len();
+                Err(Error::internal(format!("{some} rows of history were written, not {rows}")))
+            }
+        }
+    }
+
+    /// What the last fetch located, if the set was planned from it.
+    fn recall(&self, set: &WriteSet) -> Option<Located> {
+        let located = self.take_located()?;
+        let covered = set.touches.is_empty()
+            && located.revision() == set.base
+            && set.commits.iter().all(|commit| {
+                let known = |key| located.entities.contains_key(key);
+                commit.versions.iter().all(|version| known(&version.key))
+                    && commit.history.iter().all(|version| {
+                        known(&version.key) && located.chains.contains_key(&version.key)
+                    })
+                    && commit
+                        .entries
+                        .iter()
+                        .all(|entry| located.streams.contains_key(&entry.stream))
+            });
+        covered.then_some(located)
+    }
+
+    /// Begins a transaction and locates what the set writes to.
+    async fn locate(&self, writer: &mut Writer<'_>, set: &WriteSet) -> Result<Located> {
+        let versions = set.commits.iter().flat_map(|c| c.versions.iter().chain(&c.history));
+        let keys = versions.map(|v| &v.key).chain(set.touches.iter().map(|(key, _)| key));
+        let keys: std::collections::HashSet<_> = keys.cloned().collect();
+        let entries = set.commits.iter().flat_map(|commit| &commit.entries);
+        let streams: std::collections::HashSet<_> = entries.map(|e| e.stream.clone()).collect();
+        let mut wanted = Wanted::new(keys, streams, chained_keys(set));
+        let mut script = Script::new();
+        script.sql("BEGIN IMMEDIATE").end();
+        wanted.ask(&mut script);
+        let answers = self.run_write(writer, script).await?;
+        Ok(wanted.read(answers.get(1..).unwrap_or_default())?.0)
+    }
+
+    /// Runs a script that writes; its last statement is the commit if it has one.
+    pub(crate) async fn run_write(
+        &self,
+        writer: &mut Writer<'_>,
+        script: Script,
+    ) -> Result<Vec<Answer>> {
+        let commit = script.commit_at();
+        match script.run(writer).await? {
+            Ok(answers) => Ok(answers),
+            Err(stopped) => Err(self.connections.write_error(stopped, commit)),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+DROP VIEW log_fragments;
+DROP VIEW task_states;
+DROP VIEW tasks;
+DROP VIEW state_audit_log;
+DROP VIEW state_versions;
+DROP TABLE remembered;
+DROP TABLE stream_entry;
+DROP TABLE stream;
+DROP TABLE attribute;
+DROP TABLE head;
+DROP TABLE history;
+DROP TABLE entity;
+DROP TABLE meta;
