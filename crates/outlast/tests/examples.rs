@@ -1,0 +1,61 @@
+//! The examples say what they are said to say.
+#![cfg(any(feature = "memory", feature = "sled", feature = "sqlite"))]
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Command;
+
+/// What an example prints. Cargo builds the examples together with the tests.
+fn run(name: &str, args: &[&str]) -> String {
+    // target/debug/deps/examples-0123 and target/debug/examples/NAME.
+    let this = std::env::current_exe().unwrap();
+    let folder = this.parent().and_then(Path::parent).unwrap();
+    let output = Command::new(folder.join("examples").join(name)).args(args).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} {args:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[cfg(feature = "memory")]
+fn the_shortest_program_sees_both_versions() {
+    assert_eq!(run("shortest", &[]), "version 2: milk, bread\nversion 1: milk\n");
+}
+
+#[test]
+#[cfg(feature = "memory")]
+fn an_own_kind_moves_only_as_its_table_says() {
+    let refused = "refused: order/1 cannot become cancelled from paid\n";
+    let sent = "order/1: lamp is Sent at version 3\n";
+    assert_eq!(run("own_kind", &[]), format!("{refused}{sent}"));
+}
+
+fn visits(location: &str) -> [String; 2] {
+    [run("backends", &[location]), run("backends", &[location])]
+}
+
+#[test]
+#[cfg(feature = "memory")]
+fn memory_forgets() {
+    let [first, second] = visits("memory:");
+    assert_eq!(first, "visit 1 (memory, volatile)\n");
+    assert_eq!(second, first);
+}
+
+#[test]
+#[cfg(feature = "sled")]
+fn sled_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = visits(&format!("sled:{}", folder.path().join("state").display()));
+    assert_eq!(first, "visit 1 (sled, durable)\n");
+    assert_eq!(second, "visit 2 (sled, durable)\n");
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn sqlite_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = visits(&format!("sqlite:{}", folder.path().join("state.db").display()));
+    assert_eq!(first, "visit 1 (sqlite, durable)\n");
+    assert_eq!(second, "visit 2 (sqlite, durable)\n");
+}
