@@ -3,4 +3,10 @@
 
 mod driving;
 mod hooked;
+mod idle;
+mod interrupt;
+mod lease;
+mod policy;
+mod resume;
+mod storage;
 mod support;
