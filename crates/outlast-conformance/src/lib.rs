@@ -5,6 +5,9 @@
 //! backend it runs on, only what the backend declares: where a capability is not declared, the
 //! case checks that it is refused and nothing changed, so nothing is ever skipped.
 //!
+//! [`differential`] compares a store with a [`model`] that shares no code with the planner, over
+//! random steps.
+//!
 //! Cases fail by panicking; the runner catches it. That is why this crate, alone among the
 //! libraries, may unwrap.
 #![allow(
@@ -16,16 +19,18 @@
 )]
 
 mod cases;
+mod differential;
 mod harness;
 mod memory;
+pub mod model;
 mod ops;
 mod runner;
 mod snapshot;
 mod trial;
 
 pub use cases::cases;
+pub use differential::{differential, seed};
 pub use harness::{Harness, Site, Target};
 pub use memory::MemoryHarness;
-
 pub use runner::{Case, Failure, Report, run_all, run_some};
 pub use trial::Trial;

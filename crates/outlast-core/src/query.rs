@@ -248,7 +248,7 @@ pub enum Scope {
     /// One entity's, in the order of its versions.
     Entity(Key),
     /// Every entity's, or every one's of a kind, in the order the store wrote them: commit by
-    /// commit, and within one in the order of its operations.
+    /// commit, the new heads of one in the order of its operations, then what went beneath them.
     All(Option<Kind>),
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outlast_conformance::{MemoryHarness, run_all};
+use outlast_conformance::{MemoryHarness, differential, run_all, seed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_keeps_every_case() {
@@ -11,4 +11,11 @@ async fn memory_keeps_every_case() {
     assert_eq!(report.skipped, 0);
     report.assert_passed();
     println!("{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_agrees_with_the_model_in_a_differential_run() {
+    let seed = seed();
+    println!("seed {seed}");
+    differential(Arc::new(MemoryHarness), seed, 300, 40).await;
 }
