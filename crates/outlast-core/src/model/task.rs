@@ -135,6 +135,9 @@ pub struct Task {
 }
 
 impl Task {
+    /// The kind of the stream that holds an attempt's output, under the attempt's id.
+    pub const LOG: &'static str = "log";
+
     /// The first attempt at a task of a run.
     pub fn new(run_id: impl Into<String>, spec: TaskSpec, now: Timestamp) -> Self {
         Self {

@@ -1,0 +1,1 @@
+//! Removing what is over and old enough: settled tasks of finished runs, with their output.

@@ -1,0 +1,1 @@
+//! Export of a whole store to JSON lines, and import into another.
