@@ -1,4 +1,4 @@
-//! `features`: each crate is built alone, since a build of the whole workspace gives every crate
+//! `features`: each crate is checked alone, since a build of the whole workspace gives every crate
 //! the features that any other asks for, and so hides what is missing.
 
 use outlast_core::{Clock, SystemClock};
@@ -37,9 +37,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(held)
 }
 
+/// Linted as `ci` lints the workspace, so that what both need is checked once.
 fn check(package: &str, features: &[&str]) -> std::process::Command {
-    let mut command = cargo(&["check", "--quiet", "--locked", "--no-default-features"]);
+    let mut command = cargo(&["clippy", "--quiet", "--locked", "--no-default-features"]);
     command.args(["--package", package, "--features", &features.join(",")]);
+    command.args(["--", "-D", "warnings"]);
     command
 }
 
@@ -61,8 +63,9 @@ fn combinations(package: &Package) -> Vec<Vec<&str>> {
     if package.features.contains_key("default") {
         found.push(vec!["default"]);
     }
-    found.push(features);
-    found.dedup();
+    if !found.contains(&features) {
+        found.push(features);
+    }
     found
 }
 

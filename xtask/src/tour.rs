@@ -6,13 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::Result;
 use crate::workspace::{Workspace, cargo, root, succeeds};
 
 /// The tasks, as the top folder names them.
 const JOBS: &str = "examples/jobs.toml";
+
+/// The one that is always still at work when the program is killed.
+const LONG: &str = "watch-the-build";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -48,12 +49,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     say("It goes on: what was completed does not run again.");
     let resumed = tour.show(&["run", "--resume", JOBS])?;
 
-    say("What became of each task, and of those that were interrupted.");
-    tour.show(&["ps", "--all"])?;
-    tour.show(&["logs", "compress", "--tail", "3"])?;
+    say("What became of each task, attempt by attempt.");
+    tour.show(&["ps"])?;
 
-    say("Every version of one task: who changed it, when and why.");
-    tour.show(&["history", "task", &tour.some_task()?])?;
+    say("What one of them wrote, and every version of it: who changed it, when and why.");
+    tour.show(&["logs", LONG, "--tail", "3"])?;
+    tour.show(&["history", "task", LONG])?;
     tour.show(&["stats"])?;
     let whole = tour.show(&["verify"])?;
     println!("\nThe database is {}.", tour.database.display());
@@ -86,18 +87,6 @@ impl Tour {
     fn show(&self, args: &[&str]) -> Result<bool> {
         println!("$ outlast {}", args.join(" "));
         succeeds(&mut self.command(args), false)
-    }
-
-    /// The id of a task that was interrupted, or else of any.
-    fn some_task(&self) -> Result<String> {
-        let output = self.command(&["ps", "--all", "--json"]).output()?;
-        let tasks: Vec<Value> = serde_json::Deserializer::from_slice(&output.stdout)
-            .into_iter::<Value>()
-            .collect::<std::result::Result<_, _>>()?;
-        let interrupted = |task: &&Value| task["state"] == "interrupted";
-        let task = tasks.iter().find(interrupted).or(tasks.first());
-        let id = task.and_then(|task| task["id"].as_str());
-        id.map(str::to_owned).ok_or_else(|| "`outlast ps --json` named no task".into())
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Workspace {
     pub(crate) packages: Vec<Package>,
     #[serde(rename = "workspace_root")]
     pub(crate) root: PathBuf,
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -24,7 +26,14 @@ pub(crate) struct Package {
     pub(crate) keywords: Vec<String>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) features: std::collections::BTreeMap<String, Vec<String>>,
+    pub(crate) targets: Vec<Target>,
     pub(crate) manifest_path: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    kind: Vec<String>,
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,6 +69,14 @@ impl Workspace {
             .collect::<Result<Vec<_>>>()?;
         sources.sort();
         Ok(sources)
+    }
+}
+
+impl Package {
+    /// Whether it has an integration test of this name.
+    pub(crate) fn has_test(&self, name: &str) -> bool {
+        let mut tests = self.targets.iter().filter(|target| target.kind == ["test"]);
+        tests.any(|target| target.name == name)
     }
 }
 

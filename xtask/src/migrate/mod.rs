@@ -1,5 +1,6 @@
 //! `migrate`: for those who change how SQLite stores are laid out.
 
+mod database;
 mod folder;
 mod seal;
 mod trial;
@@ -17,6 +18,9 @@ use crate::workspace::root;
 const FOLDER: &str = "migrations/sqlite";
 const LINK: &str = "crates/outlast-sqlite/migrations";
 
+/// Where the backend lists the migrations it knows.
+const RELEASED: &str = "crates/outlast-sqlite/src/schema/mod.rs";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -32,6 +36,21 @@ enum Command {
     },
     /// Add the sums of new migrations to CHECKSUMS; from then on they may not change
     Seal,
+    /// Show where a database file stands
+    Status(database::Target),
+    /// Apply to a database file what is pending
+    Up(database::Target),
+    /// Take the last migration back, dropping what it made
+    Down {
+        #[command(flatten)]
+        target: database::Target,
+        /// Go down to this layout
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u32>,
+        /// Do drop what is listed
+        #[arg(long)]
+        yes: bool,
+    },
     /// Check names, numbers and sums, and go up, down and up on an empty database
     Check {
         /// One line of JSON per problem
@@ -45,8 +64,15 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     match &args.command {
         Command::New { name } => new(&folder, name),
         Command::Seal => seal(&folder),
+        Command::Status(target) => runtime()?.block_on(database::status(target)),
+        Command::Up(target) => runtime()?.block_on(database::up(target)),
+        Command::Down { target, to, yes } => runtime()?.block_on(database::down(target, *to, *yes)),
         Command::Check { json } => check(&folder, *json),
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn new(folder: &Path, name: &str) -> Result<bool> {
@@ -110,11 +136,15 @@ fn problems(folder: &Path) -> Result<Vec<String>> {
         broken.map(|file| format!("{file} is not what it was when it was sealed")).collect();
     let unsealed = differences.unsealed.iter();
     problems.extend(unsealed.map(|file| format!("{file} is not sealed: cargo xtask migrate seal")));
+    let released = outlast_sqlite::schema::Schema::released().latest();
+    if usize::try_from(released) != Ok(migrations.len()) {
+        let written = migrations.len();
+        problems.push(format!("{RELEASED} lists {released} migrations, {written} are written"));
+    }
     if !leads_to(&root().join(LINK), folder) {
         problems.push(format!("{LINK} is no link to {FOLDER}, so the crate would lack them"));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    match runtime.block_on(trial::round_trip(&migrations)) {
+    match runtime()?.block_on(trial::round_trip(&migrations)) {
         Ok(found) => problems.extend(found),
         Err(error) => problems.push(error.to_string()),
     }
