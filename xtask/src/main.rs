@@ -11,6 +11,7 @@ mod conformance;
 mod features;
 mod migrate;
 mod report;
+mod soak;
 mod tidy;
 mod tour;
 mod workspace;
@@ -43,6 +44,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Run real tasks, kill the program, and find everything again
     Tour(tour::Args),
+    /// Run the random tests for longer
+    Soak(soak::Args),
     /// Run the benches
     Bench(bench::Args),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Tour(args) => tour::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {
