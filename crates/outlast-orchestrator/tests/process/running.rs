@@ -99,8 +99,13 @@ async fn a_filter_that_outlives_the_leader_finishes_its_work() {
 #[tokio::test]
 async fn a_daemon_outside_the_group_is_cut_off_but_the_leaders_output_is_whole() {
     // It holds the output open and is not in the group, so only the cut can end the capture.
-    let line = "setsid sleep 1000 & echo $!; head -c 60000 /dev/zero";
-    let (exit, text) = start(&shell(line)).finish(Duration::ZERO).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = shell(
+        "setsid sh -c 'echo $$ > pid; exec sleep 1000' & \
+         while [ ! -s pid ]; do sleep 0.01; done; cat pid; head -c 60000 /dev/zero",
+    );
+    spec.cwd = Some(folder.path().into());
+    let (exit, text) = start(&spec).finish(Duration::ZERO).await;
     assert!(exit.is_success());
     let end = text.stdout.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     assert_eq!(text.stdout.len() - end, 60_000);

@@ -123,10 +123,11 @@ impl Leader {
         self.signal(Signal::TERM)?;
         // A stopped process would not see the request.
         self.signal(Signal::CONT)?;
-        match timeout(grace, self.gone()).await {
-            Ok(gone) => gone,
-            Err(_) => self.kill().await,
+        if let Ok(gone) = timeout(grace, self.gone()).await {
+            gone?;
         }
+        // In any case: a process may have been born unnoticed of a parent that has ended.
+        self.kill().await
     }
 
     /// Kills the group and waits until nothing of it runs.

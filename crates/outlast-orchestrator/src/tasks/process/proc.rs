@@ -4,18 +4,29 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::thread;
+use std::time::Duration;
 
 use outlast_core::{Error, Result};
 use rustix::io::Errno;
 use rustix::process::Pid;
+
+/// The mark of a thread of the kernel in the flags of `/proc/<pid>/stat`.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
+/// How often, and after which pause, an environment that is being replaced is read again.
+const EXEC_LOOKS: u32 = 50;
+const EXEC_PAUSE: Duration = Duration::from_millis(2);
 
 /// What `/proc/<pid>/stat` tells about one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     /// One letter: `R`, `S`, `Z` and so on.
     pub(super) state: char,
-    /// The process group.
+    /// The process group; zero if it has none, or none any more because it is being reaped.
     pub(super) group: u32,
+    /// Whether it is part of the kernel.
+    pub(super) is_kernel: bool,
     /// How many threads are left.
     pub(super) threads: u32,
     /// When it started, in clock ticks since boot.
@@ -54,7 +65,8 @@ impl Stat {
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         Some(Self {
             state: fields.first()?.chars().next()?,
-            group: fields.get(2)?.parse().ok()?,
+            group: u32::try_from(fields.get(2)?.parse::<i64>().ok()?).unwrap_or(0),
+            is_kernel: fields.get(6)?.parse::<u64>().ok()? & KERNEL_THREAD != 0,
             threads: fields.get(17)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
         })
@@ -95,8 +107,20 @@ pub(super) fn members(group: u32) -> Result<Vec<u32>> {
 ///
 /// An environment that may not be read belongs to somebody else, so it does not.
 pub(super) fn carries(pid: u32, marker: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == marker))
+    environ(pid).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == marker))
+}
+
+/// The environment a process was started with. In the middle of exec it reads as empty for a
+/// moment, and so does the command line, which otherwise hardly ever is: then it is read again.
+fn environ(pid: u32) -> io::Result<Vec<u8>> {
+    for _ in 0..EXEC_LOOKS {
+        let environ = fs::read(format!("/proc/{pid}/environ"))?;
+        if !environ.is_empty() || !fs::read(format!("/proc/{pid}/cmdline"))?.is_empty() {
+            return Ok(environ);
+        }
+        thread::sleep(EXEC_PAUSE);
+    }
+    Ok(Vec::new())
 }
 
 /// Which run of the kernel this is.
@@ -140,9 +164,16 @@ mod tests {
     #[test]
     fn names_with_spaces_and_parentheses_are_read_past() {
         for comm in ["sh", "a b", ") Z 1 2 (", "((", "))", ""] {
-            let expected = Stat { state: 'S', group: 7, threads: 1, start_ticks: 991 };
+            let expected =
+                Stat { state: 'S', group: 7, is_kernel: false, threads: 1, start_ticks: 991 };
             assert_eq!(stat(comm, 'S', 1), Some(expected), "{comm:?}");
         }
+    }
+
+    #[test]
+    fn threads_of_the_kernel_are_told_apart() {
+        let text = "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 6 0 0\n";
+        assert!(Stat::parse(text).unwrap().is_kernel);
     }
 
     #[test]
@@ -160,6 +191,13 @@ mod tests {
         assert!(!stat("sh", 'Z', 1).unwrap().is_live());
         assert!(stat("sh", 'Z', 2).unwrap().is_live());
         assert!(!stat("sh", 'X', 0).unwrap().is_live());
+    }
+
+    #[test]
+    fn a_process_that_is_being_reaped_is_dead_and_in_no_group() {
+        let text = "42 (sh) Z 1 -1 -1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 0 0 991 1 2 3\n";
+        let stat = Stat::parse(text).unwrap();
+        assert_eq!((stat.group, stat.start_ticks, stat.is_live()), (0, 991, false));
     }
 
     #[test]

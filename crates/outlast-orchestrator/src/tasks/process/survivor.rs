@@ -57,8 +57,12 @@ impl Survivor {
             leader: identity::is_of_this_namespace(leader)?.then(|| leader.clone()),
             marker: spec::marker(task_id)?,
             members: BTreeMap::new(),
+            quiet: 0,
         };
-        let task = task.look(None).await?;
+        let mut task = task.look(None).await?;
+        if task.quiet > 0 {
+            task = task.look(None).await?;
+        }
         Ok((!task.is_over()).then_some(Self { task }))
     }
 
@@ -75,8 +79,7 @@ impl Survivor {
     pub async fn stop(self, grace: Duration) -> Result<Stopped> {
         let task = self.task.press(Signal::TERM, grace).await?;
         let killed = task.running();
-        let task =
-            if killed.is_empty() { task } else { task.press(Signal::KILL, KILL_LIMIT).await? };
+        let task = if task.is_over() { task } else { task.press(Signal::KILL, KILL_LIMIT).await? };
         task.remainder()?;
         Ok(Stopped { asked: task.members.into_keys().collect(), killed })
     }
@@ -89,6 +92,8 @@ struct Family {
     leader: Option<ProcessIdentity>,
     marker: Vec<u8>,
     members: BTreeMap<u32, Member>,
+    /// How many looks in a row have ended with nothing running.
+    quiet: u32,
 }
 
 impl Family {
@@ -132,6 +137,7 @@ impl Family {
         if let Some(signal) = signal {
             self.members.values_mut().for_each(|member| member.send(signal));
         }
+        self.quiet = if self.running().is_empty() { self.quiet + 1 } else { 0 };
         Ok(())
     }
 
@@ -162,7 +168,8 @@ impl Family {
         if pid == std::process::id() {
             return Ok(None);
         }
-        let Some(stat) = Stat::visible(pid)?.filter(Stat::is_live) else { return Ok(None) };
+        let stat = Stat::visible(pid)?.filter(|stat| stat.is_live() && !stat.is_kernel);
+        let Some(stat) = stat else { return Ok(None) };
         let is_ours = self.leads(stat.group)? || proc::carries(pid, &self.marker);
         Ok(is_ours.then_some(stat))
     }
@@ -191,8 +198,10 @@ impl Family {
         if running.is_empty() { Ok(()) } else { Err(unkillable(&running)) }
     }
 
+    /// One quiet look is not enough: a process may be born while it is under way, of a parent that
+    /// ends before it is looked at.
     fn is_over(&self) -> bool {
-        self.running().is_empty()
+        self.quiet > 1
     }
 }
 
