@@ -32,5 +32,5 @@ pub use cases::cases;
 pub use differential::{differential, seed};
 pub use harness::{Harness, Site, Target};
 pub use memory::MemoryHarness;
-pub use runner::{Case, Failure, Report, run_all, run_some};
+pub use runner::{Case, Failure, Report, run_all, run_some, run_within};
 pub use trial::Trial;

@@ -97,6 +97,15 @@ pub async fn run_all(harness: Arc<dyn Harness>) -> Report {
 
 /// Runs the cases whose names are wanted.
 pub async fn run_some(harness: Arc<dyn Harness>, wanted: impl Fn(&str) -> bool) -> Report {
+    run_within(LIMIT, harness, wanted).await
+}
+
+/// Runs the cases whose names are wanted; each that takes longer than `limit` fails.
+pub async fn run_within(
+    limit: Duration,
+    harness: Arc<dyn Harness>,
+    wanted: impl Fn(&str) -> bool,
+) -> Report {
     let mut waiting: Vec<Case> = cases().into_iter().filter(|case| wanted(case.name)).collect();
     waiting.reverse();
     let mut report = Report { backend: harness.name(), cases: waiting.len(), ..Report::default() };
@@ -106,7 +115,7 @@ pub async fn run_some(harness: Arc<dyn Harness>, wanted: impl Fn(&str) -> bool) 
             && let Some(case) = waiting.pop()
         {
             let harness = harness.clone();
-            running.spawn(async move { (case.name, run_one(harness, &case).await) });
+            running.spawn(async move { (case.name, run_one(limit, harness, &case).await) });
             continue;
         }
         if let Some(Ok((case, failure))) = running.join_next().await {
@@ -120,14 +129,14 @@ pub async fn run_some(harness: Arc<dyn Harness>, wanted: impl Fn(&str) -> bool) 
     report
 }
 
-async fn run_one(harness: Arc<dyn Harness>, case: &Case) -> Option<String> {
+async fn run_one(limit: Duration, harness: Arc<dyn Harness>, case: &Case) -> Option<String> {
     let run = case.run.clone();
     let task = tokio::spawn(async move {
         let trial = Trial::start(&*harness).await;
         run(trial).await;
     });
     let abort = task.abort_handle();
-    match tokio::time::timeout(LIMIT, task).await {
+    match tokio::time::timeout(limit, task).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(match error.try_into_panic() {
             Ok(panic) => message(&*panic),
@@ -135,7 +144,7 @@ async fn run_one(harness: Arc<dyn Harness>, case: &Case) -> Option<String> {
         }),
         Err(_) => {
             abort.abort();
-            Some(format!("hangs: no end after {} seconds", LIMIT.as_secs()))
+            Some(format!("hangs: no end after {} seconds", limit.as_secs()))
         }
     }
 }

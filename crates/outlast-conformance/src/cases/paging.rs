@@ -9,6 +9,7 @@ use crate::{Case, Trial};
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::of(every_page_size_gives_the_same_walk),
+        Case::of(size_of_a_page_is_kept),
         Case::of(empty_kind_is_one_empty_page),
         Case::of(full_last_page_ends_the_walk),
         Case::of(inserts_during_a_walk_disturb_nobody),
@@ -44,6 +45,18 @@ async fn every_page_size_gives_the_same_walk(t: Trial) {
         assert_eq!(t.ids(query.clone()).await, ids, "by value, pages of {limit}");
         let down = t.ids(Query { descending: true, ..query }).await;
         assert!(down.iter().rev().eq(&ids), "descending, pages of {limit}");
+    }
+}
+
+async fn size_of_a_page_is_kept(t: Trial) {
+    fill(&t, 20).await;
+    for limit in [1, 3, 19, 20] {
+        for order in [Order::Id, Order::Attr(name("x"))] {
+            let page = t.store.list(&Query { order, ..items(limit) }).await.unwrap();
+            let found = page.items.len();
+            assert!(found > 0 && found <= limit as usize, "{found} on a page of {limit}");
+            assert!(page.next.is_some() || found == 20);
+        }
     }
 }
 

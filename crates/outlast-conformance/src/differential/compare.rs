@@ -2,12 +2,11 @@
 
 use std::fmt::Debug;
 use std::ops::Bound;
-use std::time::Duration;
 
 use fastrand::Rng;
 use outlast_core::{
     Action, AttrValue, ErrorKind, Filter, HistoryQuery, Order, Page, Query, Revision, Scope, Seq,
-    StreamQuery, Test,
+    StreamQuery, Test, Timestamp,
 };
 
 use super::random::{keys, streams};
@@ -96,6 +95,12 @@ async fn listing(trial: &Trial, model: &Model, rng: &mut Rng) -> Result<(), Stri
     same(&format!("count by {by:?} of {query:?}"), &counts, &model.count(&query, by))
 }
 
+/// A bound that something lies exactly on, or none.
+fn moment(rng: &mut Rng, moments: &[Timestamp]) -> Option<Timestamp> {
+    let some = rng.u32(0..3) == 0 && !moments.is_empty();
+    some.then(|| moments[rng.usize(0..moments.len())])
+}
+
 async fn history(trial: &Trial, model: &Model, rng: &mut Rng) -> Result<(), String> {
     let keys = keys();
     let scope = match rng.u32(0..4) {
@@ -103,12 +108,13 @@ async fn history(trial: &Trial, model: &Model, rng: &mut Rng) -> Result<(), Stri
         1 => Scope::All(Some(kind("item"))),
         _ => Scope::Entity(keys[rng.usize(0..keys.len())].clone()),
     };
-    let moment = |rng: &mut Rng| trial.now().minus(Duration::from_secs(rng.u64(0..30)));
+    let moments = model.history(&HistoryQuery::of(Scope::All(None)));
+    let moments: Vec<Timestamp> = moments.iter().map(|version| version.at).collect();
     let query = HistoryQuery {
         from: rng.bool().then(|| rng.u64(0..5)),
         to: rng.bool().then(|| rng.u64(0..9)),
-        since: (rng.u32(0..3) == 0).then(|| moment(rng)),
-        until: (rng.u32(0..3) == 0).then(|| moment(rng)),
+        since: moment(rng, &moments),
+        until: moment(rng, &moments),
         actor: (rng.u32(0..5) == 0).then(|| "user:ann".parse().unwrap()),
         action: (rng.u32(0..5) == 0).then(Action::update),
         newest_first: rng.bool(),
@@ -122,15 +128,18 @@ async fn history(trial: &Trial, model: &Model, rng: &mut Rng) -> Result<(), Stri
 
 async fn stream(trial: &Trial, model: &Model, rng: &mut Rng) -> Result<(), String> {
     let streams = streams();
+    let stream = streams[rng.usize(0..streams.len())].clone();
+    let moments = model.read(&StreamQuery::of(stream.clone()));
+    let moments: Vec<Timestamp> = moments.iter().map(|entry| entry.at).collect();
     let query = StreamQuery {
         from: rng.bool().then(|| Seq(rng.u64(0..9))),
         to: rng.bool().then(|| Seq(rng.u64(0..12))),
-        since: (rng.u32(0..4) == 0).then(|| trial.now().minus(Duration::from_secs(20))),
-        until: (rng.u32(0..4) == 0).then(|| trial.now().minus(Duration::from_secs(10))),
+        since: moment(rng, &moments),
+        until: moment(rng, &moments),
         filters: (0..rng.usize(0..2)).map(|_| filter(rng)).collect(),
         newest_first: rng.bool(),
         page: Page::first(rng.u32(1..5)),
-        ..StreamQuery::of(streams[rng.usize(0..streams.len())].clone())
+        ..StreamQuery::of(stream)
     };
     let found = walk_stream(trial.backend(), query.clone()).await;
     let expected: Vec<_> = model.read(&query).into_iter().map(Ok).collect();

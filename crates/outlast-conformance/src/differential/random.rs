@@ -187,7 +187,8 @@ fn prune(rng: &mut Rng, model: &Model) -> Prune {
         2 => Prune::History { key, below: rng.u64(0..8) },
         _ => {
             let version = model.newest(&key).map(|head| head.version);
-            let version = version.unwrap_or(Version::new(Epoch(1), 1));
+            let mut version = version.unwrap_or(Version::new(Epoch(1), 1));
+            version.n -= u64::from(rng.u32(0..3) == 0);
             Prune::Tombstone { key, version }
         }
     }
