@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{history, logs, ps, run, show, stats, verify};
+use crate::commands::{history, logs, ps, run, schema, show, stats, verify};
 use crate::{config, exit};
 
 /// Runs files of tasks so that nothing is lost when it is killed, and shows, checks and moves
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     #[command(flatten)]
     Query(Query),
+    Schema(schema::SchemaArgs),
 }
 
 /// The commands that only look.

@@ -4,6 +4,7 @@ pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod ps;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod verify;
@@ -16,6 +17,7 @@ use crate::failure::Outcome;
 pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
     match command {
         Command::Run(args) => run::run(args, context).await,
+        Command::Schema(args) => schema::run(&args, context).await,
         Command::Query(query) => {
             let store = context.open(Access::Read).await?;
             let outcome = match &query {

@@ -1,0 +1,94 @@
+//! Where settings come from and which one wins. What each setting does to the configuration is
+//! tested beside the code; here, that the program looks in the right places.
+
+use crate::bench::{Bench, two_runs};
+
+/// The tasks `ps` lists say which store was opened.
+fn bench_with_stores() -> Bench {
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", two_runs);
+    for place in ["home", "here", "env", "flag", "named"] {
+        bench.fill(&format!("sqlite:{place}.db"), async |store| {
+            crate::bench::add_run(store, place, 0).await;
+        });
+    }
+    bench
+}
+
+fn db(place: &str) -> String {
+    format!("db = \"sqlite:{place}.db\"\n")
+}
+
+#[test]
+fn the_nearest_setting_wins() {
+    let bench = bench_with_stores();
+    let opened = |args: &[&str], env: Option<&str>| {
+        let mut command = bench.command(&[&["ps", "--json"], args].concat());
+        command.envs(env.map(|url| ("OUTLAST_DB", url)));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["run"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(opened(&[], None), "run-2", "the default is outlast.db");
+    bench.write("home/.config/outlast/config.toml", db("home"));
+    assert_eq!(opened(&[], None), "home");
+    bench.write("outlast.toml", db("here"));
+    assert_eq!(opened(&[], None), "here");
+    assert_eq!(opened(&[], Some("sqlite:env.db")), "env");
+    assert_eq!(opened(&["--db", "sqlite:flag.db"], Some("sqlite:env.db")), "flag");
+    bench.write("named.toml", db("named"));
+    assert_eq!(opened(&["--config", "named.toml"], None), "named");
+    assert_eq!(opened(&["--config", "named.toml"], Some("sqlite:env.db")), "env");
+}
+
+#[test]
+fn the_home_of_settings_can_be_elsewhere() {
+    let bench = bench_with_stores();
+    bench.write("xdg/outlast/config.toml", db("home"));
+    let mut command = bench.command(&["ps", "--json"]);
+    let output = command.env("XDG_CONFIG_HOME", bench.path("xdg")).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\"home\""));
+}
+
+#[test]
+fn a_file_can_be_named_in_the_environment() {
+    let bench = bench_with_stores();
+    bench.write("named.toml", db("named"));
+    let output = bench.command(&["ps", "--json"]).env("OUTLAST_CONFIG", "named.toml").output();
+    assert!(String::from_utf8(output.unwrap().stdout).unwrap().contains("\"named\""));
+}
+
+#[test]
+fn a_file_that_is_no_configuration_is_refused_in_one_line_with_its_path() {
+    let table: [(&str, &[u8], &str); 8] = [
+        ("empty", b"", "empty"),
+        ("binary", b"\xff\xfe\x00\x01", "binary"),
+        ("syntax", b"# fine\ndb = \n", "line 2"),
+        ("unknown", b"databse = \"x\"\n", "there is no setting \"databse\"; there are db, "),
+        ("unknown-in-table", b"[retention]\nlogs = \"1d\"\n", "retention.logs"),
+        ("type", b"db = [1]\n", "array"),
+        ("value", b"max_concurrent = 0\n", "max_concurrent"),
+        ("url", b"db = \"state.db\"\n", "sqlite:PATH"),
+    ];
+    let bench = Bench::new();
+    for (name, content, what) in table {
+        let name = format!("{name}.toml");
+        bench.write(&name, content);
+        let ran = bench.run(&["--config", &name, "ps"]);
+        ran.refused(2, what);
+        assert!(ran.err.contains(&name), "{ran:?}");
+        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    }
+    let ran = bench.run(&["--config", "absent.toml", "ps"]);
+    ran.refused(2, "absent.toml");
+    std::fs::create_dir(bench.path("folder.toml")).unwrap();
+    bench.run(&["--config", "folder.toml", "ps"]).refused(2, "folder.toml: this is a directory");
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_refused() {
+    let bench = Bench::new();
+    let output = bench.command(&["ps"]).env("OUTLAST_DATABASE", "x").output().unwrap();
+    crate::bench::Ran::of(&output).refused(2, "OUTLAST_DATABASE");
+}

@@ -1,0 +1,9 @@
+//! The built program, as somebody at a terminal meets it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod bad_input;
+mod bench;
+mod configuration;
+mod help;
+mod output;
+mod reading;
