@@ -3,12 +3,14 @@
 //! Every step runs, also after one failed, so that one run shows everything there is to mend.
 
 use std::env;
+use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
 use outlast_core::{Clock, SystemClock};
 
 use crate::Result;
 use crate::report::{Part, Verdict, print_json};
+use crate::tally::{self, Tally};
 use crate::workspace::{cargo, succeeds};
 
 #[derive(clap::Args)]
@@ -26,6 +28,8 @@ enum Work {
     /// By another command of this program.
     Xtask(&'static [&'static str]),
     Cargo(&'static [&'static str]),
+    /// By cargo, with tests to be counted.
+    Tests(&'static [&'static str]),
     /// A program that is no part of the toolchain, and how to get it.
     Tool(&'static [&'static str], &'static str),
 }
@@ -48,12 +52,12 @@ const STEPS: &[(&str, Work)] = &[
         ]),
     ),
     ("features", Work::Xtask(&["features"])),
-    ("docs", Work::Cargo(&["doc", "--workspace", "--no-deps", "--locked"])),
-    ("test", Work::Cargo(&["test", "--workspace", "--locked"])),
+    ("docs", Work::Cargo(&["doc", "--workspace", "--lib", "--no-deps", "--locked"])),
+    ("test", Work::Tests(&["test", "--workspace", "--locked", "--no-fail-fast"])),
     (
         "dependencies",
         Work::Tool(
-            &["deny", "check", "bans", "licenses", "sources"],
+            &["deny", "--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"],
             "cargo install cargo-deny --locked",
         ),
     ),
@@ -73,11 +77,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
         eprintln!("\n=== {name}: {}", work.line());
         let start = clock.monotonic();
-        let verdict = work.run(args.json).unwrap_or_else(|error| {
+        let (verdict, tests) = work.run(args.json).unwrap_or_else(|error| {
             eprintln!("error: {error}");
-            Verdict::Failed
+            (Verdict::Failed, None)
         });
-        let part = Part::new(name, verdict, clock.monotonic().saturating_sub(start));
+        let took = clock.monotonic().saturating_sub(start);
+        let part = Part { tests, ..Part::new(name, verdict, took) };
         if args.json {
             print_json(&part)?;
         }
@@ -96,17 +101,27 @@ impl Work {
     fn line(&self) -> String {
         match self {
             Self::Xtask(args) => format!("cargo xtask {}", args.join(" ")),
-            Self::Cargo(args) | Self::Tool(args, _) => format!("cargo {}", args.join(" ")),
+            Self::Cargo(args) | Self::Tests(args) | Self::Tool(args, _) => {
+                format!("cargo {}", args.join(" "))
+            }
         }
     }
 
-    fn run(&self, json: bool) -> Result<Verdict> {
-        if let Self::Tool(args, install) = self
-            && !installed(args)
-        {
-            return Ok(Verdict::NotRun(format!("not installed; get it with `{install}`")));
+    fn run(&self, json: bool) -> Result<(Verdict, Option<Tally>)> {
+        let mut command = self.command()?;
+        match self {
+            Self::Tool(args, install) if !installed(args) => {
+                let reason = format!("not installed; get it with `{install}`");
+                Ok((Verdict::NotRun(reason), None))
+            }
+            Self::Tests(_) => {
+                let mut shown: Box<dyn Write> =
+                    if json { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+                let (tally, held) = tally::run(&mut command, &mut shown)?;
+                Ok((held.into(), Some(tally)))
+            }
+            _ => Ok((succeeds(&mut command, json)?.into(), None)),
         }
-        succeeds(&mut self.command()?, json).map(Verdict::from)
     }
 
     fn command(&self) -> Result<Command> {
@@ -116,7 +131,7 @@ impl Work {
                 command.args(*args);
                 Ok(command)
             }
-            Self::Cargo(args) | Self::Tool(args, _) => {
+            Self::Cargo(args) | Self::Tests(args) | Self::Tool(args, _) => {
                 let mut command = cargo(args);
                 // `RUSTFLAGS` would build every dependency anew; this one does not.
                 command.env("RUSTDOCFLAGS", "-D warnings");

@@ -12,6 +12,7 @@ mod features;
 mod migrate;
 mod report;
 mod soak;
+mod tally;
 mod tidy;
 mod tour;
 mod workspace;

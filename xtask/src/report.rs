@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::tally::Tally;
+
 /// What came of one part of a chore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "result", content = "reason")]
@@ -21,20 +23,26 @@ pub(crate) struct Part {
     #[serde(flatten)]
     pub(crate) verdict: Verdict,
     pub(crate) seconds: f64,
+    /// If it ran tests, how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tests: Option<Tally>,
 }
 
 impl Part {
     pub(crate) fn new(name: &str, verdict: Verdict, took: Duration) -> Self {
-        Self { name: name.to_owned(), verdict, seconds: tenths(took) }
+        Self { name: name.to_owned(), verdict, seconds: tenths(took), tests: None }
     }
 
     /// As a person reads it.
     pub(crate) fn line(&self) -> String {
-        let Self { name, verdict, seconds } = self;
+        let Self { name, verdict, seconds, tests } = self;
+        let tests = tests.map_or_else(String::new, |Tally { passed, failed, ignored }| {
+            format!("  {passed} passed, {failed} failed, {ignored} ignored")
+        });
         match verdict {
-            Verdict::Passed => format!("{name:<24} passed   {seconds:>7.1} s"),
-            Verdict::Failed => format!("{name:<24} FAILED   {seconds:>7.1} s"),
-            Verdict::NotRun(reason) => format!("{name:<24} NOT RUN  {reason}"),
+            Verdict::Passed => format!("{name:<32} passed   {seconds:>7.1} s{tests}"),
+            Verdict::Failed => format!("{name:<32} FAILED   {seconds:>7.1} s{tests}"),
+            Verdict::NotRun(reason) => format!("{name:<32} NOT RUN  {reason}"),
         }
     }
 
