@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use outlast_core::{Error, Result, Size};
+use sqlx::Connection;
 
 use crate::Sqlite;
 use crate::codec::Cells;
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place};
 use crate::file::{Newborn, beside};
-use crate::open::settle;
 use crate::script::Script;
 
 /// Copies this process made, so that each gets a name of its own.
@@ -38,7 +38,7 @@ impl Sqlite {
         reader.keep();
         // The copy comes without a log; opening it for writing gives it the mode of a store.
         let copy = connect(&temporary, Access::Write, self.connections.busy_timeout()).await?;
-        settle(copy, &temporary).await?;
+        copy.close().await.map_err(|cause| temporary.error(cause, Doing::Opening))?;
         if newborn.link()? { Ok(()) } else { Err(taken()) }
     }
 

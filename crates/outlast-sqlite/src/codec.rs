@@ -6,8 +6,9 @@
 use std::fmt;
 
 use outlast_core::{
-    Action, Actor, Attributes, CommitId, Damage, Entry, Epoch, Id, Json, Key, Kind, Revision, Seq,
-    Slot, Space, StreamName, Timestamp, Verified, Version, Versioned, checksum_attributes,
+    Action, Actor, AttrValue, Attributes, CommitId, Damage, Entry, Epoch, Id, Json, Key, Kind,
+    Revision, Seq, Slot, Space, StreamName, Timestamp, Verified, Version, Versioned,
+    checksum_attributes,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
@@ -72,10 +73,15 @@ impl<'r> Cells<'r> {
         std::str::from_utf8(self.bytes(column)?).ok()
     }
 
-    /// Whether it holds a number, in a column that may also hold a text.
-    pub(crate) fn is_int(self, column: usize) -> bool {
-        let value = self.0.try_get_raw(column);
-        value.is_ok_and(|value| value.type_info().name() == "INTEGER")
+    /// What a column without a type holds; `None` for NULL.
+    pub(crate) fn value(self, column: usize) -> Option<AttrValue> {
+        // The type comes first: reading a number as bytes would turn it into a text.
+        let raw = self.0.try_get_raw(column).ok()?;
+        match raw.type_info().name() {
+            "NULL" => None,
+            "INTEGER" => self.int(column).map(AttrValue::Int),
+            _ => Some(AttrValue::from(self.any_text(column).as_str())),
+        }
     }
 
     /// Whatever it is, as text.

@@ -14,7 +14,7 @@ use crate::codec::Cells;
 use crate::error::{Doing, Place};
 use crate::script::Script;
 
-/// "OutL" in the header of every file of ours.
+/// `OutL` in the header of every file of ours.
 pub(crate) const APPLICATION_ID: i32 = 0x4f75_744c;
 
 /// Few large pages: a group of commits dirties one or two pages of the history instead of dozens,

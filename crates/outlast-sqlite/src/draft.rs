@@ -141,15 +141,12 @@ impl<'a, 'l> Layout<'a, 'l> {
     ) {
         let key = &version.key;
         let no = self.number(key);
-        let prev = match self.chained.get_mut(key) {
-            Some(chain) => {
-                chain.push((version.version, self.draft.history.len()));
-                None
-            }
-            None => {
-                let located = self.located.head(key).map(|head| head.seq);
-                self.tips.insert(key, seq).or(located)
-            }
+        let prev = if let Some(chain) = self.chained.get_mut(key) {
+            chain.push((version.version, self.draft.history.len()));
+            None
+        } else {
+            let located = self.located.head(key).map(|head| head.seq);
+            self.tips.insert(key, seq).or(located)
         };
         let version = Some((no, version));
         self.draft.history.push(HistoryRow { seq, beneath, version, prev, commit, opening });
@@ -172,27 +169,28 @@ impl<'a, 'l> Layout<'a, 'l> {
         no
     }
 
+    /// Where among the streams to write this one is.
+    fn stream(&mut self, stream: &'a StreamName, seq: Seq) -> usize {
+        if let Some(at) = self.streams.get(stream) {
+            return *at;
+        }
+        let known = self.located.streams.get(stream).and_then(Option::as_ref);
+        let (no, first) = known.map_or_else(
+            || {
+                self.last_stream += 1;
+                (self.last_stream, seq)
+            },
+            |known| (known.no, known.first),
+        );
+        let at = self.draft.streams.len();
+        self.draft.streams.push(StreamRow { no, stream, first, last: seq });
+        self.streams.insert(stream, at);
+        at
+    }
+
     fn entry(&mut self, entry: &'a Entry) -> Result<()> {
         let stream = &entry.stream;
-        let at = match self.streams.get(stream) {
-            Some(at) => *at,
-            None => {
-                let known = self.located.streams.get(stream).and_then(Option::as_ref);
-                let row = match known {
-                    Some(known) => {
-                        StreamRow { no: known.no, stream, first: known.first, last: entry.seq }
-                    }
-                    None => {
-                        self.last_stream += 1;
-                        let no = self.last_stream;
-                        StreamRow { no, stream, first: entry.seq, last: entry.seq }
-                    }
-                };
-                self.draft.streams.push(row);
-                self.streams.insert(stream, self.draft.streams.len() - 1);
-                self.draft.streams.len() - 1
-            }
-        };
+        let at = self.stream(stream, entry.seq);
         let Some(row) = self.draft.streams.get_mut(at) else { return Ok(()) };
         row.last = entry.seq;
         let place = u32::try_from(entry.seq.0);

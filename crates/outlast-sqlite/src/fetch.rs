@@ -74,7 +74,7 @@ fn ask_commits(script: &mut Script, commits: &[CommitId]) {
          END, r.versions, e.space, e.kind, e.id, h.epoch, h.version FROM ",
     );
     script.values(2, commits, |script, place, commit| {
-        script.bind(place as i64).bind(commit.as_bytes().as_slice());
+        script.bind(place).bind(commit.as_bytes().as_slice());
     });
     script
         .sql(

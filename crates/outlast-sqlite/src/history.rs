@@ -27,14 +27,12 @@ impl Sqlite {
     }
 
     fn versions_of(&self, query: &HistoryQuery, answer: &Answer) -> Listed<Verified<Versioned>> {
-        let limit = query.page.limit as usize;
-        let more = answer.cut || answer.rows.len() > limit;
-        let rows = answer.rows.iter().take(limit);
-        let next = rows.clone().last().filter(|_| more).map(|row| match query.scope {
-            Scope::Entity(_) => chain_cursor(Cells(row)),
-            Scope::All(_) => Cursor::number(Cells(row).count(0)),
+        let (rows, last) = answer.page(query.page.limit);
+        let next = last.map(|cells| match query.scope {
+            Scope::Entity(_) => chain_cursor(cells),
+            Scope::All(_) => Cursor::number(cells.count(0)),
         });
-        let items = rows.map(|row| {
+        let items = rows.iter().map(|row| {
             let cells = Cells(row);
             if cells.int(0).is_none() {
                 let place = &self.connections.place;

@@ -182,7 +182,7 @@ impl Wanted {
 /// Adds a list of names as `(VALUES (place, space, kind, id), ...)`.
 pub(crate) fn push_names(script: &mut Script, names: &[Key]) {
     script.values(4, names, |script, place, name| {
-        script.bind(place as i64).bind(i64::from(name.space.0));
+        script.bind(place).bind(i64::from(name.space.0));
         script.bind(name.kind.as_str()).bind(name.id());
     });
 }

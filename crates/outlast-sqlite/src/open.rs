@@ -125,7 +125,7 @@ async fn create(
 }
 
 /// Brings everything from the log into the file and closes it.
-pub(crate) async fn settle(mut connection: SqliteConnection, place: &Place) -> Result<()> {
+async fn settle(mut connection: SqliteConnection, place: &Place) -> Result<()> {
     let opening = |cause| place.error(cause, Doing::Opening);
     let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
     checkpoint.execute(&mut connection).await.map_err(opening)?;

@@ -27,6 +27,8 @@ impl Sqlite {
         if limit == 0 {
             return Err(Error::invalid("pruning 0 rows at a time never ends"));
         }
+        // An empty plan is refused by a store that could not carry it out, too.
+        self.connections.writer().await?.keep();
         let limit = u64::from(limit);
         let mut pruned = Pruned { rows: 0, done: false };
         for item in &plan.items {
@@ -114,7 +116,7 @@ impl Sqlite {
         let gone = |link: &Link| link.version.n < below;
         let chain = self.chain(writer, key, gone, budget).await?;
         let mut script = Script::new();
-        let removed = self.unlink(&mut script, &chain, gone, budget);
+        let removed = unlink(&mut script, &chain, gone, budget);
         let done = (removed as u64) < budget;
         self.end(writer, script, removed as u64, done).await
     }
@@ -140,7 +142,7 @@ impl Sqlite {
         }
         let chain = self.chain(writer, key, |_| true, budget).await?;
         let mut script = Script::new();
-        let removed = self.unlink(&mut script, &chain, |_| true, budget) as u64;
+        let removed = unlink(&mut script, &chain, |_| true, budget) as u64;
         if removed >= budget {
             return self.end(writer, script, removed, false).await;
         }
@@ -172,42 +174,6 @@ impl Sqlite {
             }
             walk = walk.saturating_mul(4);
         }
-    }
-
-    /// Removes links and ties the kept ones together; the head always stays.
-    fn unlink(
-        &self,
-        script: &mut Script,
-        chain: &[Link],
-        gone: impl Fn(&Link) -> bool,
-        budget: u64,
-    ) -> usize {
-        let budget = usize::try_from(budget).unwrap_or(usize::MAX);
-        let Some((head, older)) = chain.split_first() else { return 0 };
-        let mut removed: Vec<i64> = Vec::new();
-        let mut kept = *head;
-        let mut relinked: Vec<(i64, Option<i64>)> = Vec::new();
-        for link in older {
-            if gone(link) && removed.len() < budget {
-                removed.push(link.seq);
-                // What the kept link before points to now, until another kept one is met.
-                match relinked.last_mut() {
-                    Some((seq, prev)) if *seq == kept.seq => *prev = link.prev,
-                    _ => relinked.push((kept.seq, link.prev)),
-                }
-            } else {
-                kept = *link;
-            }
-        }
-        remove_rows(script, &removed);
-        for rows in relinked.chunks(MOST_ROWS) {
-            script.sql("UPDATE history SET prev_seq = v.column2 FROM ");
-            script.values(2, rows, |script, _, (seq, prev)| {
-                script.bind(*seq).bind(*prev);
-            });
-            script.sql(" v WHERE seq = v.column1").end();
-        }
-        removed.len()
     }
 
     /// Rows that mark commits without versions go with the feed they belong to.
@@ -259,6 +225,36 @@ impl Sqlite {
         self.run_write(writer, script).await?;
         Ok((rows, done))
     }
+}
+
+/// Removes links and ties the kept ones together; the head always stays.
+fn unlink(script: &mut Script, chain: &[Link], gone: impl Fn(&Link) -> bool, budget: u64) -> usize {
+    let budget = usize::try_from(budget).unwrap_or(usize::MAX);
+    let Some((head, older)) = chain.split_first() else { return 0 };
+    let mut removed: Vec<i64> = Vec::new();
+    let mut kept = *head;
+    let mut relinked: Vec<(i64, Option<i64>)> = Vec::new();
+    for link in older {
+        if gone(link) && removed.len() < budget {
+            removed.push(link.seq);
+            // What the kept link before points to now, until another kept one is met.
+            match relinked.last_mut() {
+                Some((seq, prev)) if *seq == kept.seq => *prev = link.prev,
+                _ => relinked.push((kept.seq, link.prev)),
+            }
+        } else {
+            kept = *link;
+        }
+    }
+    remove_rows(script, &removed);
+    for rows in relinked.chunks(MOST_ROWS) {
+        script.sql("UPDATE history SET prev_seq = v.column2 FROM ");
+        script.values(2, rows, |script, _, (seq, prev)| {
+            script.bind(*seq).bind(*prev);
+        });
+        script.sql(" v WHERE seq = v.column1").end();
+    }
+    removed.len()
 }
 
 fn link(cells: Cells<'_>) -> Option<Link> {

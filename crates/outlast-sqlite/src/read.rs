@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 
 use outlast_core::{
-    AttrName, AttrValue, Counts, Cursor, Error, Filter, Key, Limits, Listed, Order, Query, Result,
-    Slot, Test,
+    AttrName, Counts, Cursor, Error, Filter, Key, Limits, Listed, Order, Query, Result, Slot, Test,
 };
 
 use crate::Sqlite;
@@ -71,18 +70,10 @@ impl Sqlite {
     }
 
     fn page_of(&self, query: &Query, answer: &Answer) -> Listed<Slot> {
-        let limit = query.page.limit as usize;
-        let more = answer.cut || answer.rows.len() > limit;
-        let rows = answer.rows.iter().take(limit);
-        let next = rows.clone().last().filter(|_| more).map(|row| {
-            let cells = Cells(row);
-            let value = match cells.bytes(AFTER_HEAD) {
-                None => None,
-                Some(_) => Some(value_of(cells, AFTER_HEAD)),
-            };
-            Cursor::listing(value.as_ref(), &cells.any_text(4))
-        });
-        let slots = rows.map(|row| Cells(row).slot(&self.connections.place));
+        let (rows, last) = answer.page(query.page.limit);
+        let next =
+            last.map(|cells| Cursor::listing(cells.value(AFTER_HEAD).as_ref(), &cells.any_text(4)));
+        let slots = rows.iter().map(|row| Cells(row).slot(&self.connections.place));
         Listed { items: slots.filter(|slot| asked_for(query, slot)).collect(), next }
     }
 
@@ -141,8 +132,7 @@ impl Sqlite {
             let cells = Cells(row);
             let count = cells.count(0);
             counts.total += count;
-            let group =
-                (1..=by.len()).map(|column| cells.bytes(column).map(|_| value_of(cells, column)));
+            let group = (1..=by.len()).map(|column| cells.value(column));
             counts.groups.push((group.collect(), count));
         }
         if by.is_empty() {
@@ -151,14 +141,6 @@ impl Sqlite {
         counts.groups.sort();
         Ok(counts)
     }
-}
-
-/// What a column without a type holds.
-fn value_of(cells: Cells<'_>, column: usize) -> AttrValue {
-    if cells.is_int(column) {
-        return AttrValue::Int(cells.int(column).unwrap_or_default());
-    }
-    AttrValue::from(cells.any_text(column).as_str())
 }
 
 fn asked_for(query: &Query, slot: &Slot) -> bool {

@@ -44,6 +44,17 @@ pub(crate) struct Answer {
     pub(crate) cut: bool,
 }
 
+impl Answer {
+    /// The rows of a page that was asked for with one row more than its limit, and its last row if
+    /// another page follows.
+    pub(crate) fn page(&self, limit: u32) -> (&[SqliteRow], Option<Cells<'_>>) {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX).min(self.rows.len());
+        let rows = self.rows.get(..most).unwrap_or_default();
+        let more = self.cut || self.rows.len() > most;
+        (rows, rows.last().filter(|_| more).map(Cells))
+    }
+}
+
 /// How far a script got before it failed.
 pub(crate) struct Stopped {
     /// Statements that were completed.
@@ -54,6 +65,13 @@ pub(crate) struct Stopped {
 impl Script {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A script that begins with this text.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut script = Self::new();
+        script.sql(text);
+        script
     }
 
     /// Adds SQL text.
@@ -110,7 +128,7 @@ impl Script {
         &mut self,
         width: usize,
         rows: &[T],
-        mut row: impl FnMut(&mut Self, usize, &T),
+        mut row: impl FnMut(&mut Self, i64, &T),
     ) -> &mut Self {
         let padded = ROW_STEPS.into_iter().find(|step| *step >= rows.len()).unwrap_or(rows.len());
         self.sql.push_str("(VALUES ");
@@ -120,7 +138,7 @@ impl Script {
             self.sql.push(')');
         }
         self.sql.push(')');
-        for (place, item) in rows.iter().enumerate() {
+        for (place, item) in (0..).zip(rows) {
             row(self, place, item);
         }
         for _ in rows.len() * width..padded * width {

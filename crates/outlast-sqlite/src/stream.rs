@@ -37,15 +37,10 @@ impl Sqlite {
         push_entries(&mut script, query, (from, to));
         let answers = self.connections.read(script).await?;
         let Some(answer) = answers.first() else { return Ok(Listed::empty()) };
-        let limit = query.page.limit as usize;
-        let more = answer.cut || answer.rows.len() > limit;
-        let rows = answer.rows.iter().take(limit);
-        let next = rows
-            .clone()
-            .last()
-            .filter(|_| more)
-            .map(|row| Cursor::number(entry_seq(Cells(row).int(0).unwrap_or_default()).0));
-        let entries = rows.map(|row| Cells(row).entry(&query.stream, &self.connections.place));
+        let (rows, last) = answer.page(query.page.limit);
+        let next = last.map(|cells| Cursor::number(entry_seq(cells.int(0).unwrap_or_default()).0));
+        let entries =
+            rows.iter().map(|row| Cells(row).entry(&query.stream, &self.connections.place));
         let asked =
             |entry: &Verified<Entry>| entry.as_ref().map_or(true, |entry| query.accepts(entry));
         Ok(Listed { items: entries.filter(asked).collect(), next })
@@ -69,14 +64,12 @@ impl Sqlite {
         script.sql(" ORDER BY space, id LIMIT ").value(i64::from(page.limit) + 1).end();
         let answers = self.connections.read(script).await?;
         let Some(answer) = answers.first() else { return Ok(Listed::empty()) };
-        let limit = page.limit as usize;
-        let rows = answer.rows.iter().take(limit);
-        let more = answer.cut || answer.rows.len() > limit;
-        let next = rows.clone().last().filter(|_| more).map(|row| {
-            let space = AttrValue::Int(Cells(row).int(0).unwrap_or_default());
-            Cursor::listing(Some(&space), &Cells(row).any_text(2))
+        let (rows, last) = answer.page(page.limit);
+        let next = last.map(|cells| {
+            let space = AttrValue::Int(cells.int(0).unwrap_or_default());
+            Cursor::listing(Some(&space), &cells.any_text(2))
         });
-        let items: Result<Vec<_>> = rows.map(|row| extent(Cells(row), self)).collect();
+        let items: Result<Vec<_>> = rows.iter().map(|row| extent(Cells(row), self)).collect();
         Ok(Listed { items: items?, next })
     }
 }

@@ -1,5 +1,7 @@
 //! The SQLite store keeps everything that every backend has to keep.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 
