@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 
 use crate::codec::Cells;
 use crate::error::{Doing, Place};
+use crate::file::beside;
 use crate::script::Script;
 
 /// `OutL` in the header of every file of ours.
@@ -34,8 +35,18 @@ pub(crate) enum Access {
     Write,
     /// Reading what others may be writing.
     Read,
+    /// Reading what nobody has open. SQLite puts files beside a store for readers too, and only a
+    /// connection that might write removes them again when it is the last to be closed.
+    ReadAlone,
     /// Reading a file that nobody can change, in a folder that cannot be written to.
     Immutable,
+}
+
+impl Access {
+    /// How to read a store so that nothing is left beside it that was not there.
+    pub(crate) fn reading(place: &Place) -> Self {
+        if beside(place.path(), "-wal").exists() { Self::Read } else { Self::ReadAlone }
+    }
 }
 
 /// A setting, and what reading it back must give.
@@ -79,6 +90,7 @@ fn options(path: &Path, access: Access, busy_timeout: Duration) -> SqliteConnect
     }
     match access {
         Access::Read => options.read_only(true),
+        Access::ReadAlone => options.pragma("query_only", "1"),
         Access::Immutable => options.read_only(true).immutable(true),
         Access::Write => options
             .page_size(PAGE_BYTES)
@@ -97,6 +109,9 @@ async fn verify(
     let timeout = i64::try_from(busy_timeout.as_millis()).unwrap_or(i64::MAX);
     let mut expected = SHARED.to_vec();
     expected.push(("busy_timeout", timeout));
+    if access == Access::ReadAlone {
+        expected.push(("query_only", 1));
+    }
     if access == Access::Write {
         expected.push(("synchronous", 2));
         expected.push(("wal_autocheckpoint", i64::from(CHECKPOINT_PAGES)));

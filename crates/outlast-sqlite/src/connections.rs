@@ -45,7 +45,7 @@ impl Connections {
     ) -> Self {
         let (writer, idle) = match access {
             Access::Write => (Some(first), Vec::new()),
-            Access::Read | Access::Immutable => (None, vec![first]),
+            Access::Read | Access::ReadAlone | Access::Immutable => (None, vec![first]),
         };
         Self {
             place,

@@ -91,8 +91,9 @@ async fn first_connection(
         let connection = connect(place, Access::Write, options.busy_timeout).await?;
         return Ok((Access::Write, connection));
     }
-    let refused = match connect(place, Access::Read, options.busy_timeout).await {
-        Ok(connection) => return Ok((Access::Read, connection)),
+    let access = Access::reading(place);
+    let refused = match connect(place, access, options.busy_timeout).await {
+        Ok(connection) => return Ok((access, connection)),
         Err(refused) => refused,
     };
     // Reading beside writers needs files beside the store. Where they cannot be made, nobody can

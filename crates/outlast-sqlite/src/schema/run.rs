@@ -25,7 +25,7 @@ const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 )";
 
 pub(super) async fn status(schema: &Schema, path: &Path) -> Result<Status> {
-    let (place, mut connection) = open(schema, path, Access::Read).await?;
+    let (place, mut connection) = open(schema, path, Access::reading(&Place::new(path))).await?;
     let status = current(schema, &mut connection, &place).await?;
     close(connection, &place).await?;
     Ok(status)
