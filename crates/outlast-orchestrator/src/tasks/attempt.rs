@@ -231,5 +231,7 @@ fn spec(task: &Stored<Task>) -> Spec {
     let mut spec = Spec::new(task.id(), task.spec.command.clone());
     spec.cwd = task.spec.cwd.as_ref().map(Into::into);
     spec.env = task.spec.env.clone();
+    spec.env.insert("OUTLAST_RUN_ID".into(), task.run_id.clone());
+    spec.env.insert("OUTLAST_ATTEMPT".into(), task.attempt.to_string());
     spec
 }

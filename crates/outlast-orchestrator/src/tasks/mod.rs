@@ -9,6 +9,8 @@
 //! where it runs nothing. A task is settled only together with the last of its output. And an
 //! attempt that was interrupted stays so for ever; trying again makes a new attempt, linked to it.
 //!
+//! A process is told which it is by `OUTLAST_TASK_ID`, `OUTLAST_RUN_ID` and `OUTLAST_ATTEMPT`.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use outlast_core::{CommandLine, OnIdle, RandomIds, RecoveryPolicy, TaskSpec};

@@ -18,13 +18,14 @@ use super::shutdown::Shutdown;
 use super::start;
 use super::state::RunState;
 
-/// Runs tasks, and is the only one that does so in its store.
+/// Runs tasks, and is the only one that does so in its store. Cheap to clone; clones share the
+/// right to, and lose it together.
 ///
 /// Errors of every method, besides those named: `Fenced` when another runner took over, after
 /// which nothing was or will be written by this one; and those of the store.
 ///
 /// Dropping it keeps the right for as long as this process lives; [`release`](Runner::release) it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Runner {
     engine: Arc<Engine>,
 }

@@ -52,8 +52,9 @@ impl Shutdown {
     /// Resolves when it is more urgent than `known`. Cancel safe.
     pub(super) async fn beyond(&self, known: Urgency) -> Urgency {
         let mut sign = self.0.subscribe();
-        match sign.wait_for(|urgency| *urgency > known).await {
-            Ok(urgency) => *urgency,
+        let raised = sign.wait_for(|urgency| *urgency > known).await.map(|urgency| *urgency);
+        match raised {
+            Ok(urgency) => urgency,
             // The sender is held here, so this cannot be.
             Err(_) => std::future::pending().await,
         }

@@ -9,7 +9,9 @@ use outlast_core::{
 use outlast_orchestrator::tasks::{Runner, RunnerOptions, Shutdown, Stats, TaskFile, Transitions};
 use tempfile::tempdir;
 
-use crate::support::{file, hooked, one, only, output, path, run, shell, store, within};
+use crate::support::{
+    count_to, counted_to, file, hooked, one, only, output, path, run, shell, store, within,
+};
 
 #[tokio::test]
 async fn a_task_goes_through_its_states_in_order_and_leaves_its_output() {
@@ -77,9 +79,11 @@ async fn nothing_runs_before_its_process_is_recorded() {
 async fn a_task_whose_start_cannot_be_recorded_never_runs() {
     let dir = tempdir().unwrap();
     let mark = dir.path().join("ran");
-    let store = hooked(|set| match has_status(set, "running") {
-        true => Err(Error::unavailable("the disk is gone")),
-        false => Ok(()),
+    let store = hooked(|set| {
+        if has_status(set, "running") {
+            return Err(Error::unavailable("the disk is gone"));
+        }
+        Ok(())
     });
     let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
     let run = runner.start(&one(&format!("touch {}", mark.display()))).await.unwrap();
@@ -132,17 +136,24 @@ async fn five_hundred_short_tasks_all_complete() {
     }
 }
 
-/// Bytes that differ everywhere and are no text, made by the task and by the test alike.
-const AWK: &str = r#"awk 'BEGIN { for (i = 0; i < 2500000; i++) printf "%07d\n", i }'"#;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_megabytes_of_output_are_kept_byte_for_byte() {
     let store = store();
-    let state = run(&store, &one(AWK), RunnerOptions::default()).await;
+    let state = run(&store, &one(&count_to(2_500_000)), RunnerOptions::default()).await;
     let task = only(&state);
     assert_eq!(task.status, TaskStatus::Completed);
-    let expected: String = (0..2_500_000).map(|n| format!("{n:07}\n")).collect();
-    assert!(output(&store, task.id(), "stdout").await == expected.as_bytes());
+    assert!(output(&store, task.id(), "stdout").await == counted_to(2_500_000).as_bytes());
+}
+
+#[tokio::test]
+async fn a_task_can_tell_which_it_is() {
+    let store = store();
+    let mut task = shell("one", "echo $OUTLAST_TASK_ID $OUTLAST_RUN_ID $OUTLAST_ATTEMPT $OWN");
+    task.env.insert("OWN".into(), "1".into());
+    task.env.insert("OUTLAST_RUN_ID".into(), "forged".into());
+    let state = run(&store, &file(vec![task]), RunnerOptions::default()).await;
+    let expected = format!("{} {} 1 1\n", only(&state).id(), state.run.id());
+    assert_eq!(output(&store, only(&state).id(), "stdout").await, expected.as_bytes());
 }
 
 #[tokio::test]

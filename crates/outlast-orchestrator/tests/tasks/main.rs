@@ -1,5 +1,7 @@
 //! The tasks engine from start to recovery, over real processes.
-#![cfg(feature = "tasks")]
+#![cfg(all(feature = "tasks", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::large_futures)]
 
 mod driving;
 mod hooked;

@@ -9,15 +9,19 @@ use outlast_orchestrator::tasks::process::{Life, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, Transitions};
 use outlast_store::{Store, StoreOptions};
 
-use crate::support::{eventually, file, hooked, memory, output, path, run, shell, within};
+use crate::support::{
+    count_to, counted_to, eventually, file, hooked, memory, output, path, run, shell, within,
+};
 
 /// Runs tasks over a store that fails from the moment that all of them are heard of.
 async fn fail_midway(lines: &[&str], transitions: Transitions) {
     let gone = Arc::new(AtomicBool::new(false));
     let seen = gone.clone();
-    let store = hooked(move |_| match seen.load(Ordering::SeqCst) {
-        true => Err(Error::unavailable("the disk is gone")),
-        false => Ok(()),
+    let store = hooked(move |_| {
+        if seen.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("the disk is gone"));
+        }
+        Ok(())
     });
     let tasks = lines.iter().map(|line| shell(line, line)).collect();
     let options = RunnerOptions { transitions, ..RunnerOptions::default() };
@@ -60,9 +64,11 @@ async fn an_end_that_cannot_be_recorded_is_an_error_of_the_run() {
 async fn a_store_that_is_busy_for_a_moment_is_waited_for() {
     let left = Arc::new(AtomicI64::new(0));
     let seen = left.clone();
-    let store = hooked(move |_| match seen.fetch_sub(1, Ordering::SeqCst) > 0 {
-        true => Err(Error::busy("somebody else holds the store")),
-        false => Ok(()),
+    let store = hooked(move |_| {
+        if seen.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Err(Error::busy("somebody else holds the store"));
+        }
+        Ok(())
     });
     let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
     let run = runner.start(&file(vec![shell("one", "echo out")])).await.unwrap();
@@ -116,8 +122,8 @@ async fn a_slow_store_slows_the_task_down_and_loses_nothing() {
         }
         Ok(())
     });
-    let line = r#"awk 'BEGIN { for (i = 0; i < 500000; i++) printf "%07d\n", i }'"#;
-    let state = run(&store, &file(vec![shell("loud", line)]), RunnerOptions::default()).await;
-    let expected: String = (0..500_000).map(|n| format!("{n:07}\n")).collect();
-    assert!(output(&store, state.tasks[0].id(), "stdout").await == expected.as_bytes());
+    let task = shell("loud", &count_to(500_000));
+    let state = run(&store, &file(vec![task]), RunnerOptions::default()).await;
+    let output = output(&store, state.tasks[0].id(), "stdout").await;
+    assert!(output == counted_to(500_000).as_bytes());
 }

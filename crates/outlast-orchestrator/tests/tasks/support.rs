@@ -1,5 +1,6 @@
 //! What every test here needs: stores, tasks, and reading back what was recorded.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,19 @@ pub(crate) fn one(line: &str) -> TaskFile {
     file(vec![shell("one", line)])
 }
 
+/// A line that prints so many numbers, each different and of 8 bytes.
+pub(crate) fn count_to(n: u32) -> String {
+    format!(r#"awk 'BEGIN {{ for (i = 0; i < {n}; i++) printf "%07d\n", i }}'"#)
+}
+
+/// What it prints.
+pub(crate) fn counted_to(n: u32) -> String {
+    (0..n).fold(String::new(), |mut text, i| {
+        writeln!(text, "{i:07}").unwrap();
+        text
+    })
+}
+
 /// Starts and drives a file, and releases.
 pub(crate) async fn run(store: &Store, file: &TaskFile, options: RunnerOptions) -> RunState {
     let runner = Runner::acquire(store, options).await.unwrap();
@@ -82,7 +96,7 @@ pub(crate) async fn output(store: &Store, task_id: &str, stream: &str) -> Vec<u8
                 continue;
             }
             assert_eq!(attr("byte_offset"), AttrValue::Int(bytes.len().try_into().unwrap()));
-            let lines = entry.data.iter().filter(|byte| **byte == b'\n').count();
+            let lines = entry.data.split(|byte| *byte == b'\n').count() - 1;
             assert_eq!(attr("line_count"), AttrValue::Int(lines.try_into().unwrap()));
             bytes.extend(entry.data);
         }
