@@ -13,6 +13,7 @@ mod context;
 mod duration;
 mod exit;
 mod failure;
+mod jobs;
 mod output;
 mod runs;
 mod target;
