@@ -206,7 +206,7 @@ fn push_list(script: &mut Script, query: &Query, driver: Driver<'_>) -> Result<(
 
 /// Adds `FROM ... WHERE ...` with all filters. CROSS JOIN keeps the order of the tables.
 fn push_from(script: &mut Script, query: &Query, driver: Driver<'_>) {
-    let driving = match driver {
+    match driver {
         Driver::Entities => {
             script.sql(
                 " FROM entity e CROSS JOIN head d ON d.entity = e.no \
@@ -214,7 +214,6 @@ fn push_from(script: &mut Script, query: &Query, driver: Driver<'_>) {
             );
             script.value(i64::from(query.space.0));
             script.sql(" AND e.kind = ").value(query.kind.as_str());
-            None
         }
         Driver::Attribute(name, filter) => {
             script.sql(
@@ -227,14 +226,10 @@ fn push_from(script: &mut Script, query: &Query, driver: Driver<'_>) {
                 script.sql(" AND ");
                 push_test(script, "a.value", filter);
             }
-            filter
         }
-    };
-    let others = query
-        .filters
-        .iter()
-        .filter(|filter| driving.is_none_or(|driving| !std::ptr::eq(driving, *filter)));
-    for filter in others {
+    }
+    // The head has the last word on every filter, also on the one the index answered.
+    for filter in &query.filters {
         // A head whose attributes cannot be read passes, to be shown as damaged.
         script.sql(" AND CASE WHEN json_valid(d.attrs) THEN ");
         push_test(script, &head_attribute(&filter.name), filter);

@@ -1,0 +1,12 @@
+//! What is this backend's own: its file, its layout, its views, its faults.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod cancel;
+mod damage;
+mod file;
+mod house;
+mod layout;
+mod processes;
+mod schema;
+mod views;
