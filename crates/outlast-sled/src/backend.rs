@@ -39,7 +39,7 @@ impl Backend for Sled {
         let (owner, set) = (self.owner.clone(), set.clone());
         let applied = self.guard.writing(move |begin| {
             let mut writing = owner.lock();
-            begin.now();
+            begin.now(writing.nudge());
             writing.change(|engine| {
                 if set.base != engine.state.revision {
                     return Ok((None, Written::Raced));
@@ -100,7 +100,7 @@ impl Backend for Sled {
         let (owner, plan) = (self.owner.clone(), plan.clone());
         let pruned = self.guard.writing(move |begin| {
             let mut writing = owner.lock();
-            begin.now();
+            begin.now(writing.nudge());
             writing.change(|engine| prune::draft(&engine.tables, engine.state, &plan, limit))
         });
         pruned.await?.ok_or_else(|| Error::internal("another writer came between while pruning"))
@@ -111,7 +111,7 @@ impl Backend for Sled {
         self.guard
             .writing(move |begin| {
                 let mut writing = owner.lock();
-                begin.now();
+                begin.now(writing.nudge());
                 writing.sync()
             })
             .await
@@ -122,7 +122,7 @@ impl Backend for Sled {
         self.guard
             .writing(move |begin| {
                 let mut writing = owner.lock();
-                begin.now();
+                begin.now(writing.nudge());
                 writing.close()
             })
             .await

@@ -31,11 +31,11 @@ pub(crate) const SLED_SNAPSHOT: &str = "snap.";
 /// How much memory sled may fill with pages.
 pub(crate) const CACHE_BYTES: u64 = 128 << 20;
 
-/// How often sled tidies its log: without it, space is freed only by luck.
-pub(crate) const TIDY_EVERY: Duration = Duration::from_millis(500);
-
 /// How long a write may take once it has begun. sled waits for ever on some failures.
-pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a write may take before its waiting is looked after, and the longer each next time.
+pub(crate) const FIRST_NUDGE: Duration = Duration::from_millis(250);
 
 /// How long sled may take to let go of its files after it was dropped.
 pub(crate) const RELEASE_LIMIT: Duration = Duration::from_secs(10);

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use outlast_core::{Error, ErrorKind, Result};
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use sled::{Db, Transactional};
 
 use crate::codec::{Identity, Row, State};
-use crate::config::{CACHE_BYTES, RESERVED_BYTES, SLED_LOG, SLED_PARAMETERS, TIDY_EVERY};
+use crate::config::{CACHE_BYTES, RESERVED_BYTES, SLED_LOG, SLED_PARAMETERS};
 use crate::draft::Transaction;
 use crate::error;
 use crate::home::{Disk, Home, Mark, Watermark};
@@ -25,7 +25,7 @@ pub(crate) struct Engine {
     path: Arc<Path>,
     /// Space that is kept free, besides what a transaction needs; `None` to try one's luck.
     pub(crate) reserved: Option<u64>,
-    db: Db,
+    db: Arc<Db>,
 }
 
 /// Why an engine cannot be used any more, in the middle of a transaction.
@@ -33,8 +33,11 @@ pub(crate) struct Engine {
 pub(crate) enum Broken {
     /// The disk is full: sled never recovers, but its files do.
     Full,
-    /// Anything else: whether the transaction is on the disk cannot be known.
+    /// A file could not be written or synced: whether the transaction is on the disk cannot be
+    /// known.
     Unknown(String),
+    /// sled panicked, in whatever state.
+    Panicked(String),
 }
 
 impl Engine {
@@ -80,11 +83,29 @@ impl Engine {
         check_mark(&path, Mark::of(&state), mark)?;
         disk.sync_all().map_err(failed)?;
         watermark.advance(Mark::of(&state)).map_err(failed)?;
-        Ok(Self { tables, state, disk, watermark, path, reserved: Some(RESERVED_BYTES), db })
+        Ok(Self {
+            tables,
+            state,
+            disk,
+            watermark,
+            path,
+            reserved: Some(RESERVED_BYTES),
+            db: Arc::new(db),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What wakes a write that sled forgot to wake.
+    pub(crate) fn nudge(&self) -> Nudge {
+        Nudge(Arc::downgrade(&self.db))
+    }
+
+    /// Whether sled knows that it failed. If it does not, it waits for ever while it is dropped.
+    pub(crate) fn knows_failure(&self) -> bool {
+        self.db.context.global_error().is_err()
     }
 
     /// `StorageFull` if the transaction might fill the disk; nothing is touched then.
@@ -123,7 +144,7 @@ impl Engine {
                 Ok(())
             })
         });
-        match applied.map_err(Broken::Unknown)? {
+        match applied.map_err(Broken::Panicked)? {
             Ok(()) => {}
             Err(TransactionError::Abort(())) => return Ok(false),
             Err(TransactionError::Storage(cause)) => return Err(Broken::of(&cause)),
@@ -137,7 +158,7 @@ impl Engine {
 
     /// Makes everything applied durable.
     pub(crate) fn flush(&mut self) -> Result<(), Broken> {
-        match error::catch(|| self.db.flush()).map_err(Broken::Unknown)? {
+        match error::catch(|| self.db.flush()).map_err(Broken::Panicked)? {
             Ok(_) => {}
             Err(cause) => return Err(Broken::of(&cause)),
         }
@@ -150,6 +171,23 @@ impl Engine {
     pub(crate) fn sync(&mut self) -> Result<(), Broken> {
         self.flush()?;
         self.watermark.sync().map_err(|cause| Broken::Unknown(cause.to_string()))
+    }
+}
+
+/// Wakes a write.
+///
+/// When writing its log fails, sled notes that and in one place does not tell who waits for it.
+/// The next to ask does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nudge(Weak<Db>);
+
+impl Nudge {
+    /// Asks; this may wait as long as the write itself.
+    pub(crate) fn now(&self) {
+        if let Some(db) = self.0.upgrade() {
+            // The write that is woken has the answer.
+            let _ = error::catch(|| db.flush());
+        }
     }
 }
 
@@ -170,8 +208,9 @@ fn abort() -> ConflictableTransactionError<()> {
 }
 
 fn open_sled(path: &Path) -> Result<Db> {
-    let every = u64::try_from(TIDY_EVERY.as_millis()).ok();
-    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(every);
+    // Without a thread of its own sled writes only while a transaction does, which is when there
+    // is room for it. That thread would free hardly any space.
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     match error::catch(|| config.open()) {
         Ok(opened) => opened.map_err(|cause| error::sled(path, cause)),
         Err(why) => Err(error::damaged(path, format!("sled panicked while opening it: {why}"))),

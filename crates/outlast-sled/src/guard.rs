@@ -8,6 +8,8 @@ use outlast_core::{Error, Result};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, spawn_blocking};
 
+use crate::config::FIRST_NUDGE;
+use crate::engine::Nudge;
 use crate::owner::poisoned;
 
 /// Watches over the calls to one store.
@@ -20,12 +22,13 @@ pub(crate) struct Guard {
 
 /// Tells the guard that a write has its turn, so that waiting for others is not counted.
 #[derive(Debug)]
-pub(crate) struct Begin(oneshot::Sender<()>);
+pub(crate) struct Begin(oneshot::Sender<Nudge>);
 
 impl Begin {
-    pub(crate) fn now(self) {
+    /// The write begins, and this wakes it.
+    pub(crate) fn now(self, nudge: Nudge) {
         // Nobody listens if the guard was dropped with its runtime.
-        let _ = self.0.send(());
+        let _ = self.0.send(nudge);
     }
 }
 
@@ -67,13 +70,21 @@ impl Guard {
     ) -> Result<T> {
         let (sender, begun) = oneshot::channel();
         let mut job = spawn_blocking(move || call(Begin(sender)));
-        tokio::select! {
+        let nudge = tokio::select! {
             done = &mut job => return flatten(done),
             error = self.hanging() => return Err(error),
-            _ = begun => {}
-        }
-        if let Ok(done) = tokio::time::timeout(self.limit, job).await {
-            return flatten(done);
+            nudge = begun => nudge.unwrap_or_default(),
+        };
+        let (mut waited, mut pause) = (Duration::ZERO, FIRST_NUDGE);
+        while waited < self.limit {
+            let slice = pause.min(self.limit.saturating_sub(waited));
+            if let Ok(done) = tokio::time::timeout(slice, &mut job).await {
+                return flatten(done);
+            }
+            waited += slice;
+            pause *= 2;
+            let nudge = nudge.clone();
+            spawn_blocking(move || nudge.now());
         }
         self.hung.send_replace(true);
         let seconds = self.limit.as_secs();

@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use outlast_core::{Error, ErrorKind, Result};
 
 use crate::draft::Transaction;
-use crate::engine::{Broken, Engine, full};
+use crate::engine::{Broken, Engine, Nudge, full};
 use crate::error;
 use crate::home::Home;
 
@@ -51,12 +51,6 @@ impl Owner {
     pub(crate) fn lock(&self) -> Writing<'_> {
         Writing(self.life.write().unwrap_or_else(PoisonError::into_inner))
     }
-
-    #[cfg(test)]
-    pub(crate) fn is_poisoned(&self) -> bool {
-        let life = self.life.read().unwrap();
-        matches!(*life, Life::Poisoned { .. })
-    }
 }
 
 impl fmt::Debug for Owner {
@@ -69,6 +63,14 @@ impl fmt::Debug for Owner {
 pub(crate) struct Writing<'a>(RwLockWriteGuard<'a, Life>);
 
 impl Writing<'_> {
+    /// What wakes a write that is about to be made.
+    pub(crate) fn nudge(&self) -> Nudge {
+        match &*self.0 {
+            Life::Open { engine, .. } => engine.nudge(),
+            _ => Nudge::default(),
+        }
+    }
+
     /// Applies the transaction that `plan` makes, if it makes one, and returns its answer; `None`
     /// if another writer was faster.
     ///
@@ -86,7 +88,7 @@ impl Writing<'_> {
             Ok(true) => Ok(Some(answer)),
             Ok(false) => Ok(None),
             Err(Broken::Full) => life.reopen(&transaction).map(|()| Some(answer)),
-            Err(Broken::Unknown(why)) => Err(life.poison(&why)),
+            Err(broken) => Err(life.poison(broken)),
         }
     }
 
@@ -94,10 +96,7 @@ impl Writing<'_> {
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.0.revive()?;
         let synced = self.0.engine()?.sync();
-        synced.map_err(|broken| match broken {
-            Broken::Unknown(why) => self.0.poison(&why),
-            Broken::Full => self.0.poison("the disk is full"),
-        })
+        synced.map_err(|broken| self.0.poison(broken))
     }
 
     /// Syncs, lets go of everything, and seals the files.
@@ -164,6 +163,14 @@ impl Life {
     /// Drops an engine that met a full disk and opens its files again, to learn what became of
     /// the transaction that failed.
     fn reopen(&mut self, failed: &Transaction) -> Result<()> {
+        if self.engine()?.knows_failure() {
+            self.replace_engine(failed)
+        } else {
+            Err(self.poison(Broken::Panicked("the disk is full".to_owned())))
+        }
+    }
+
+    fn replace_engine(&mut self, failed: &Transaction) -> Result<()> {
         let Self::Open { engine, home } = mem::replace(self, Self::Closed) else {
             return Err(error::closed());
         };
@@ -191,11 +198,22 @@ impl Life {
     }
 
     /// Gives up the engine: whether its last transaction is on the disk cannot be known.
-    fn poison(&mut self, why: &str) -> Error {
+    fn poison(&mut self, broken: Broken) -> Error {
+        let (why, can_drop) = match broken {
+            Broken::Full => ("the disk is full".to_owned(), true),
+            Broken::Unknown(why) => (why, true),
+            Broken::Panicked(why) => (why, false),
+        };
         if let Self::Open { engine, home } = mem::replace(self, Self::Closed) {
-            // Nothing of it is relied on any more, so neither is a panic while it goes.
-            let _ = error::catch(|| drop(engine));
-            *self = Self::Poisoned { why: why.to_owned(), _home: home };
+            if can_drop {
+                // Nothing of it is relied on any more, so neither is a panic while it goes.
+                let _ = error::catch(|| drop(engine));
+            } else {
+                // Dropping it might wait for ever, and hold a lock that all sled stores of the
+                // process share. What it leaks is bounded by the store being useless now.
+                Box::leak(engine);
+            }
+            *self = Self::Poisoned { why: why.clone(), _home: home };
         }
         Error::indeterminate(format!(
             "the write may or may not be durable: {why}; open the store anew and repeat it with \

@@ -59,10 +59,7 @@ impl Home {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return vacant(path, options),
             Err(cause) => return Err(error::io(&path.display().to_string(), cause)),
         }
-        let marker = match Marker::read(path)? {
-            Some(marker) => marker,
-            None => return Err(foreign(path)),
-        };
+        let Some(marker) = Marker::read(path)? else { return Err(foreign(path)) };
         let lock = Lock::acquire(path, options.busy_timeout)?;
         Ok(Found::Store(Self { path: path.to_owned(), marker, _lock: lock }))
     }

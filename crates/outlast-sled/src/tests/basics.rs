@@ -38,6 +38,21 @@ async fn filled(store: &Sled) {
 }
 
 async fn check_filled(store: &Sled) {
+    check_entities(store).await;
+    check_history(store).await;
+    check_streams(store).await;
+    let changes = store.changes(Revision(1), 10).await.unwrap();
+    let revisions: Vec<_> = changes.items.iter().map(|c| c.revision.0).collect();
+    assert_eq!(revisions, [2, 3, 4, 5, 6]);
+    assert_eq!(changes.items[0].appended[0].2, Seq(2));
+    let kinds = store.kinds().await.unwrap();
+    assert_eq!((kinds.entities.len(), kinds.streams.len()), (1, 1));
+    let found = store.verify().await.unwrap();
+    assert_eq!((found.damaged, found.entities, found.versions, found.entries), (0, 4, 6, 8));
+    assert!(store.size().await.unwrap().bytes > 0);
+}
+
+async fn check_entities(store: &Sled) {
     let slots = store.get(&[key("a"), key("d"), key("x")]).await.unwrap();
     let Slot::Live(a) = &slots[0] else { panic!("{slots:?}") };
     assert_eq!((a.state.as_str(), a.version.n), ("\"a2\"", 2));
@@ -70,7 +85,9 @@ async fn check_filled(store: &Sled) {
     assert_eq!(counts.total, 3);
     let group = |text: &str| vec![Some(AttrValue::from(text))];
     assert_eq!(counts.groups, [(group("done"), 2), (group("ready"), 1)]);
+}
 
+async fn check_history(store: &Sled) {
     let history = HistoryQuery::of(Scope::Entity(key("a")));
     let versions = store.history(&history).await.unwrap();
     let numbers: Vec<_> = versions.items.into_iter().map(|v| v.unwrap().version.n).collect();
@@ -87,7 +104,9 @@ async fn check_filled(store: &Sled) {
     let order: Vec<_> = first.items.into_iter().chain(second.items).map(|v| v.unwrap()).collect();
     let order: Vec<_> = order.iter().map(|v| (v.key.id(), v.version.n)).collect();
     assert_eq!(order, [("d", 2), ("a", 2), ("d", 1), ("c", 1), ("b", 1), ("a", 1)]);
+}
 
+async fn check_streams(store: &Sled) {
     let stream = Key::new("log", "a").unwrap();
     let newest =
         StreamQuery { newest_first: true, page: Page::first(1), ..StreamQuery::of(stream.clone()) };
@@ -104,17 +123,6 @@ async fn check_filled(store: &Sled) {
     assert_eq!(names, [("a", 1, 2), ("b", 1, 2), ("c", 1, 2)]);
     let streams = store.streams(&kind, &Page::first(3).after(streams.next.unwrap())).await.unwrap();
     assert_eq!((streams.items[0].stream.id(), streams.next), ("d", None));
-
-    let changes = store.changes(Revision(1), 10).await.unwrap();
-    let revisions: Vec<_> = changes.items.iter().map(|c| c.revision.0).collect();
-    assert_eq!(revisions, [2, 3, 4, 5, 6]);
-    assert_eq!(changes.items[0].appended[0].2, Seq(2));
-
-    let kinds = store.kinds().await.unwrap();
-    assert_eq!((kinds.entities.len(), kinds.streams.len()), (1, 1));
-    let found = store.verify().await.unwrap();
-    assert_eq!((found.damaged, found.entities, found.versions, found.entries), (0, 4, 6, 8));
-    assert!(store.size().await.unwrap().bytes > 0);
 }
 
 #[tokio::test]

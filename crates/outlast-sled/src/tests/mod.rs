@@ -1,6 +1,10 @@
 //! Tests that look inside.
 
 mod basics;
+mod damage;
+mod directory;
+mod failure;
+mod kill;
 
 use std::path::Path;
 use std::time::Duration;
