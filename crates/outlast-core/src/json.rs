@@ -1,4 +1,6 @@
 //! The content of an entity: JSON text, kept as it was written.
+//!
+//! Only the white space around it is not kept: a text inside other JSON has none of its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +16,10 @@ use crate::{Error, Result};
 pub struct Json(Arc<str>);
 
 impl Json {
-    /// Checks and wraps JSON text; anything else, numbers out of range included, is `Invalid`.
+    /// Checks and wraps JSON text, without the white space around it; anything else, numbers out
+    /// of range included, is `Invalid`.
     pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(text);
         match parsed {
             Ok(_) => Ok(Self(text.into())),
@@ -74,4 +78,11 @@ impl<'de> Deserialize<'de> for Json {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Self::parse(raw.get()).map_err(serde::de::Error::custom)
     }
+}
+
+/// Reads a field that is left out when there is none, so that `null` is content like any other.
+pub(crate) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }

@@ -34,7 +34,11 @@ pub struct Versioned {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Anything else worth keeping, if the audit was on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::json::present"
+    )]
     pub metadata: Option<Json>,
     /// The schema number of the content.
     pub schema: u32,
@@ -42,7 +46,11 @@ pub struct Versioned {
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attrs: Attributes,
     /// The content; `None` says the entity was deleted.
-    #[serde(default)]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::json::present"
+    )]
     pub state: Option<Json>,
 }
 

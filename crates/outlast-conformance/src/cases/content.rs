@@ -41,7 +41,7 @@ async fn json_is_kept_to_the_letter(t: Trial) {
         "1E4",
         "1.7976931348623157e308",
         r#"{"sql":"'; drop table entity; --","null":null}"#,
-        " [1, 2 ,3 ] ",
+        "[ 1, 2 ,3 ]",
     ];
     check(&t, &texts).await;
 }
