@@ -50,7 +50,7 @@ impl Entity for Job {
 }
 
 /// The backends, as their locations begin.
-pub const BACKENDS: [&str; 1] = ["memory"];
+pub const BACKENDS: [&str; 3] = ["memory", "sqlite", "sled"];
 
 /// A new store in a folder of its own, and the runtime it lives on.
 #[derive(Debug)]
