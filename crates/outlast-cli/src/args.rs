@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{history, logs, ps, run, schema, show, stats, verify};
+use crate::commands::{export, history, import, logs, ps, run, schema, show, stats, verify};
 use crate::{config, exit};
 
 /// Runs files of tasks so that nothing is lost when it is killed, and shows, checks and moves
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     #[command(flatten)]
     Query(Query),
+    Import(import::ImportArgs),
     Schema(schema::SchemaArgs),
 }
 
@@ -53,6 +54,7 @@ pub(crate) enum Query {
     History(history::HistoryArgs),
     Stats(stats::StatsArgs),
     Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
 }
 
 #[cfg(test)]

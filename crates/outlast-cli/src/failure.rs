@@ -41,6 +41,19 @@ impl Failure {
         Self::Failed(error.with_source(cause))
     }
 
+    /// A failure of something that wrote to standard output by itself.
+    pub(crate) fn of_output(error: Error) -> Self {
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+            if cause_kind == Some(io::ErrorKind::BrokenPipe) {
+                return Self::Unread;
+            }
+            source = cause.source();
+        }
+        Self::Failed(error)
+    }
+
     /// Says on standard error what happened, and what the program ends with.
     pub(crate) fn report(&self, json: bool) -> Exit {
         let Self::Failed(error) = self else { return Exit::Completed };
@@ -52,15 +65,19 @@ impl Failure {
     }
 }
 
+/// What lies behind an error, without what its message says already.
 fn causes(error: &Error) -> Vec<String> {
+    let mut said = error.to_string();
     let mut causes = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
-        causes.push(cause.to_string());
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said.push_str(&text);
+            causes.push(text);
+        }
         source = cause.source();
     }
-    // Wrappers that only repeat what they wrap add nothing.
-    causes.dedup();
     causes
 }
 

@@ -43,8 +43,9 @@
 //! # Cargo features
 //!
 //! Features add up and each compiles alone. Backends: `sqlite` and `memory` (default) and `sled`.
-//! Engines: `tasks` (default, Linux) runs processes and captures their output. `testing` adds the
-//! list of cases that a backend of your own can be checked with.
+//! Engines: `tasks` (default, Linux) runs processes and captures their output; `transfer` exports
+//! a store and imports into another; `retention` removes what is over and old enough. `testing`
+//! adds the list of cases that a backend of your own can be checked with.
 //!
 //! # What it is not
 //!
@@ -64,8 +65,12 @@ pub use outlast_store::{Collection, Draft, Past, Retry, Store, StoreOptions, Sto
 
 #[cfg(feature = "memory")]
 pub use outlast_memory as memory;
+#[cfg(feature = "retention")]
+pub use outlast_orchestrator::retention;
 #[cfg(feature = "tasks")]
 pub use outlast_orchestrator::tasks;
+#[cfg(feature = "transfer")]
+pub use outlast_orchestrator::transfer;
 #[cfg(feature = "sled")]
 pub use outlast_sled as sled;
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,8 @@
 //! One file per command.
 
+pub(crate) mod export;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod logs;
 pub(crate) mod ps;
 pub(crate) mod run;
@@ -17,6 +19,7 @@ use crate::failure::Outcome;
 pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
     match command {
         Command::Run(args) => run::run(args, context).await,
+        Command::Import(args) => import::run(&args, context).await,
         Command::Schema(args) => schema::run(&args, context).await,
         Command::Query(query) => {
             let store = context.open(Access::Read).await?;
@@ -26,6 +29,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
                 Query::Logs(args) => logs::run(args, &store, context).await,
                 Query::History(args) => history::run(args, &store, context).await,
                 Query::Stats(args) => stats::run(args, &store, context).await,
+                Query::Export(args) => export::run(args, &store, context).await,
                 Query::Verify(args) => verify::run(args, &store, context).await,
             };
             close(store, outcome).await

@@ -1,6 +1,5 @@
 //! Everything the program says.
 
-mod base64;
 mod progress;
 mod table;
 mod text;
@@ -11,7 +10,6 @@ use outlast::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
-pub(crate) use base64::base64;
 pub(crate) use progress::Progress;
 pub(crate) use table::Table;
 pub(crate) use text::{Cleaner, printable};

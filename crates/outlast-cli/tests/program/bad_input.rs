@@ -80,17 +80,12 @@ fn a_folder_is_no_sqlite_store_and_a_file_no_sled_store() {
 
 /// Runs SQL with the `sqlite3` program; false if there is none.
 fn sqlite3(bench: &Bench, file: &str, sql: &str) -> bool {
-    let ran = Command::new("sqlite3").arg(bench.path(file)).arg(sql).output();
-    match ran {
-        Ok(output) => {
-            assert!(output.status.success(), "{output:?}");
-            true
-        }
-        Err(_) => {
-            println!("NOT RUN: the sqlite3 program is not installed");
-            false
-        }
-    }
+    let Ok(output) = Command::new("sqlite3").arg(bench.path(file)).arg(sql).output() else {
+        println!("NOT RUN: the sqlite3 program is not installed");
+        return false;
+    };
+    assert!(output.status.success(), "{output:?}");
+    true
 }
 
 #[test]

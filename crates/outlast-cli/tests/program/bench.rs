@@ -162,13 +162,13 @@ pub(crate) async fn add_output(store: &Store, id: &str, pieces: &[(&str, &[u8])]
     let mut offsets = BTreeMap::new();
     let entries = pieces.iter().map(|(stream, data)| {
         let offset = offsets.entry(*stream).or_insert(0_i64);
-        let lines = data.iter().filter(|byte| **byte == b'\n').count();
+        let lines = data.split(|byte| *byte == b'\n').count() - 1;
         let attrs = Attributes::from([
             (AttrName::new("stream").unwrap(), AttrValue::from(*stream)),
             (AttrName::new("byte_offset").unwrap(), AttrValue::Int(*offset)),
-            (AttrName::new("line_count").unwrap(), AttrValue::Int(lines as i64)),
+            (AttrName::new("line_count").unwrap(), AttrValue::Int(i64::try_from(lines).unwrap())),
         ]);
-        *offset += data.len() as i64;
+        *offset += i64::try_from(data.len()).unwrap();
         NewEntry { at: Some(at(2)), attrs, data: data.to_vec() }
     });
     let entries = entries.collect();

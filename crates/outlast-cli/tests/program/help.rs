@@ -2,7 +2,8 @@
 
 use crate::bench::Bench;
 
-const COMMANDS: [&str; 8] = ["run", "ps", "show", "logs", "history", "stats", "verify", "schema"];
+const COMMANDS: [&str; 10] =
+    ["run", "ps", "show", "logs", "history", "stats", "verify", "schema", "export", "import"];
 
 #[test]
 fn help_names_every_command_setting_and_exit_code() {

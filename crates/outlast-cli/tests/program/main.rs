@@ -1,5 +1,5 @@
 //! The built program, as somebody at a terminal meets it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 mod bad_input;
 mod bench;
@@ -7,3 +7,4 @@ mod configuration;
 mod help;
 mod output;
 mod reading;
+mod transfer;

@@ -139,7 +139,7 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
     bench.fill("sqlite:outlast.db", async |store| {
         add_run(store, "r", 1).await;
         add_task(store, "t", "r", "big", &[TaskStatus::Running, TaskStatus::Completed]).await;
-        let line = [b'x'; 64 * 1024];
+        let line = vec![b'x'; 64 * 1024];
         for _ in 0..4 {
             add_output(store, "t", &[("stdout", &line[..]); 16]).await;
         }

@@ -155,7 +155,9 @@ fn a_damaged_record_is_named_and_hides_no_other() {
     let needle = b"echo build";
     let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
     assert_eq!(places.len(), 3);
-    places.iter().for_each(|at| bytes[at + 5] ^= 1);
+    for at in places {
+        bytes[at + 5] ^= 1;
+    }
     std::fs::write(&path, bytes).unwrap();
 
     let ran = bench.run(&["verify"]);

@@ -2,7 +2,7 @@
 
 use std::io::SeekFrom;
 
-use outlast_core::{Key, Result};
+use outlast_core::{Key, Limits, Result};
 use outlast_store::Store;
 use tokio::io::{AsyncBufRead, AsyncSeek, AsyncSeekExt};
 
@@ -67,15 +67,11 @@ pub async fn import<R: AsyncBufRead + AsyncSeek + Unpin + Send>(
 ) -> Result<Imported> {
     let limits = store.info().limits;
     let start = input.stream_position().await.map_err(unreadable)?;
-    let (mut reader, header) = Reader::open(&mut input, limits).await?;
-    let mut reports = Reports { progress, phase: Phase::Checking, total: None, lines: 0 };
-    while reader.next().await?.is_some() {
-        reports.line(reader.tally());
-    }
-    let total = reader.tally();
+    let (header, total) = check(&mut input, limits, progress).await?;
     input.seek(SeekFrom::Start(start)).await.map_err(unreadable)?;
     let (mut reader, _) = Reader::open(&mut input, limits).await?;
-    (reports.phase, reports.total) = (Phase::Importing, Some(total));
+    let phase = Phase::Importing;
+    let mut reports = Reports { progress, phase, total: Some(total), lines: 0 };
     let mut merger = Merger::new(store, limits);
     while let Some(item) = reader.next().await? {
         match item {
@@ -97,6 +93,21 @@ pub async fn import<R: AsyncBufRead + AsyncSeek + Unpin + Send>(
         divergences: result.divergences,
         diverged: result.diverged,
     })
+}
+
+/// Reads a whole export and checks it against these limits, as [`import`] does first, with its
+/// errors. Writes nothing.
+pub async fn check<R: AsyncBufRead + Unpin + Send>(
+    input: R,
+    limits: Limits,
+    progress: Listener<'_>,
+) -> Result<(Header, Tally)> {
+    let (mut reader, header) = Reader::open(input, limits).await?;
+    let mut reports = Reports { progress, phase: Phase::Checking, total: None, lines: 0 };
+    while reader.next().await?.is_some() {
+        reports.line(reader.tally());
+    }
+    Ok((header, reader.tally()))
 }
 
 struct Reports<'a> {

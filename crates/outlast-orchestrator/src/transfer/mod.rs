@@ -60,5 +60,5 @@ mod writer;
 pub use export::{Exported, export};
 pub use file::{export_file, import_file, import_spooled};
 pub use format::Header;
-pub use import::{Divergence, Imported, import};
+pub use import::{Divergence, Imported, check, import};
 pub use tally::{Phase, Progress, Tally};

@@ -1,11 +1,13 @@
 //! Writing entries of a log in the form that was asked for.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use outlast::{AttrValue, Entry, Result, Seq, Timestamp};
 use serde::Serialize;
 
 use super::tail::Start;
 use crate::failure::Failure;
-use crate::output::{Cleaner, Output, base64, note};
+use crate::output::{Cleaner, Output, note};
 
 /// Writes entries.
 pub(super) struct Printer<'a> {
@@ -107,7 +109,7 @@ impl<'a> Printer<'a> {
             at: entry.at,
             byte_offset: attr(entry, "byte_offset"),
             text,
-            base64: text.is_none().then(|| base64(data)),
+            base64: text.is_none().then(|| STANDARD.encode(data)),
         })
     }
 
