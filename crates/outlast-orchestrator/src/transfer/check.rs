@@ -36,11 +36,12 @@ impl Checker {
                 Ok(Item::Version(Box::new(version)))
             }
             Line::Transient(line) => {
-                self.transient(&line.attrs)?;
-                Ok(Item::Transient(line.attrs))
+                let attrs = line.into_attributes()?;
+                self.transient(&attrs)?;
+                Ok(Item::Transient(attrs))
             }
             Line::Stream(line) => {
-                let extent = line.into_extent();
+                let extent = line.into_extent()?;
                 self.stream(&extent)?;
                 Ok(Item::Stream(extent))
             }

@@ -5,10 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use outlast_core::{
     Action, Actor, Attributes, CommitId, Entry, Epoch, Error, Id, Incarnation, Json, Key, Kind,
     Result, Revision, Seq, Space, StreamExtent, StreamName, Timestamp, Version, Versioned,
+    checksum_attributes,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::tally::Tally;
 
@@ -184,7 +186,20 @@ impl VersionLine {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TransientLine {
-    pub(super) attrs: Attributes,
+    attrs: Attributes,
+    checksum: Sum,
+}
+
+impl TransientLine {
+    pub(super) fn of(attrs: Attributes) -> Self {
+        let checksum = Sum(checksum_attributes(&attrs));
+        Self { attrs, checksum }
+    }
+
+    pub(super) fn into_attributes(self) -> Result<Attributes> {
+        check(self.checksum, checksum_attributes(&self.attrs))?;
+        Ok(self.attrs)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,6 +211,7 @@ pub(super) struct StreamLine {
     space: Space,
     first: Seq,
     last: Seq,
+    checksum: Sum,
 }
 
 impl StreamLine {
@@ -206,13 +222,21 @@ impl StreamLine {
             space: extent.stream.space,
             first: extent.first,
             last: extent.last,
+            checksum: extent_sum(extent),
         })
     }
 
-    pub(super) fn into_extent(self) -> StreamExtent {
+    pub(super) fn into_extent(self) -> Result<StreamExtent> {
         let stream = Key::of(self.kind, self.id).in_space(self.space);
-        StreamExtent { stream, first: self.first, last: self.last }
+        let extent = StreamExtent { stream, first: self.first, last: self.last };
+        check(self.checksum, extent_sum(&extent).0)?;
+        Ok(extent)
     }
+}
+
+fn extent_sum(extent: &StreamExtent) -> Sum {
+    let StreamExtent { stream, first, last } = extent;
+    Sum(xxh3_64(format!("{} {} {stream}", first.0, last.0).as_bytes()))
 }
 
 #[derive(Serialize, Deserialize)]

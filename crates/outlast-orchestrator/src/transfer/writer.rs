@@ -41,7 +41,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     pub(super) async fn transient(&mut self, attrs: outlast_core::Attributes) -> Result<()> {
-        self.line(&Line::Transient(TransientLine { attrs })).await
+        self.line(&Line::Transient(TransientLine::of(attrs))).await
     }
 
     pub(super) async fn stream(&mut self, extent: &StreamExtent) -> Result<()> {

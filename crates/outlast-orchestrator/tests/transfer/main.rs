@@ -1,0 +1,40 @@
+//! Export to JSON lines and import from them, over the volatile backend.
+
+#![cfg(feature = "transfer")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod content;
+mod file;
+mod format;
+mod hostile;
+mod meanwhile;
+mod merge;
+mod random;
+mod roundtrip;
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use outlast_core::{Error, RandomIds, Result};
+use outlast_memory::Memory;
+use outlast_orchestrator::transfer::{Imported, export, import};
+use outlast_store::{Store, StoreOptions};
+
+fn store() -> Store {
+    Store::open(Arc::new(Memory::new(&RandomIds)), StoreOptions::default())
+}
+
+async fn exported(store: &Store) -> String {
+    let mut lines = Vec::new();
+    export(store, &mut lines, &mut |_| {}).await.unwrap();
+    String::from_utf8(lines).unwrap()
+}
+
+async fn imported(store: &Store, lines: &str) -> Result<Imported, Error> {
+    import(store, Cursor::new(lines.as_bytes().to_vec()), &mut |_| {}).await
+}
+
+/// Everything but the line that says where it came from.
+fn body(lines: &str) -> &str {
+    lines.split_once('\n').unwrap().1
+}
