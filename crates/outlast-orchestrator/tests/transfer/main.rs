@@ -3,6 +3,7 @@
 #![cfg(feature = "transfer")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod backends;
 mod content;
 mod file;
 mod format;
