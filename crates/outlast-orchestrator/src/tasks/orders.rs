@@ -22,10 +22,10 @@ pub(super) enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Requested => "interrupted on request",
-            Self::Shutdown => "interrupted by the shutdown of the runner",
-            Self::Silence => "interrupted because it wrote nothing for longer than its threshold",
-            Self::Storage => "interrupted because the store failed",
+            Self::Requested => "on request",
+            Self::Shutdown => "the runner was shut down",
+            Self::Silence => "it wrote nothing for longer than its idle threshold",
+            Self::Storage => "the store failed",
         })
     }
 }

@@ -150,7 +150,7 @@ impl Runner {
             }
             let ending = Ending::Unstarted(Reason::Requested);
             let next = ending.of(&task, self.store().clock().now());
-            let cause = self.engine.journal.cause("interrupted on request");
+            let cause = self.engine.journal.cause("on request");
             match self.engine.journal.record(&task, next, Vec::new(), cause).await {
                 // It began or ended meanwhile, which happens a few times in its life at most.
                 Err(error) if is_conflict_on(&error, &task.key) => {}

@@ -10,19 +10,19 @@ use outlast_orchestrator::tasks::{Runner, RunnerOptions, Shutdown, Stats, TaskFi
 use tempfile::tempdir;
 
 use crate::support::{
-    count_to, counted_to, file, hooked, one, only, output, path, run, shell, store, within,
+    count_to, counted_to, file, hooked, one, only, output, run, shell, states, store, within,
 };
 
 #[tokio::test]
 async fn a_task_goes_through_its_states_in_order_and_leaves_its_output() {
-    let store = store();
+    let store = store().await;
     let state = run(&store, &one("echo out; echo err >&2"), RunnerOptions::default()).await;
     let task = only(&state);
     assert_eq!(task.status, TaskStatus::Completed);
     assert_eq!((task.exit_code, task.signal, &task.error), (Some(0), None, &None));
     assert!(task.created_at <= task.started_at.unwrap());
     assert!(task.started_at <= task.finished_at);
-    assert_eq!(path(&store, task.id()).await, ["created", "running", "completed"]);
+    assert_eq!(states(&store, task.id()).await, ["created", "running", "completed"]);
     assert_eq!(output(&store, task.id(), "stdout").await, b"out\n");
     assert_eq!(output(&store, task.id(), "stderr").await, b"err\n");
     assert!(state.is_finished());
@@ -30,7 +30,7 @@ async fn a_task_goes_through_its_states_in_order_and_leaves_its_output() {
 
 #[tokio::test]
 async fn failures_say_how_they_ended_and_do_not_stop_the_others() {
-    let store = store();
+    let store = store().await;
     let mut absent = shell("absent", "");
     absent.command = CommandLine::Direct(vec!["/no/such/program".into()]);
     let tasks =
@@ -45,7 +45,7 @@ async fn failures_say_how_they_ended_and_do_not_stop_the_others() {
     assert_eq!(ended(0), (Some(3), None, "exit code 3".into()));
     assert_eq!(ended(1), (None, Some(9), "ended by signal 9".into()));
     assert!(ended(2).2.contains("/no/such/program"), "{:?}", ended(2));
-    assert_eq!(path(&store, state.tasks[2].id()).await, ["created", "failed"]);
+    assert_eq!(states(&store, state.tasks[2].id()).await, ["created", "failed"]);
 }
 
 fn has_status(set: &WriteSet, status: &str) -> bool {
@@ -67,7 +67,8 @@ async fn nothing_runs_before_its_process_is_recorded() {
                 assert!(!seen.exists());
             }
             Ok(())
-        });
+        })
+        .await;
         let options = RunnerOptions { transitions, ..RunnerOptions::default() };
         let state = run(&store, &one(&format!("touch {}", mark.display())), options).await;
         assert_eq!(only(&state).status, TaskStatus::Completed);
@@ -84,7 +85,8 @@ async fn a_task_whose_start_cannot_be_recorded_never_runs() {
             return Err(Error::unavailable("the disk is gone"));
         }
         Ok(())
-    });
+    })
+    .await;
     let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
     let run = runner.start(&one(&format!("touch {}", mark.display()))).await.unwrap();
     let error = within(runner.drive(&run, &Shutdown::default())).await.unwrap_err();
@@ -99,7 +101,7 @@ async fn no_more_run_at_once_than_allowed_and_they_begin_in_order() {
     let line =
         format!("mkdir {0}/$$; ls {0} | wc -l; sleep 0.05; rmdir {0}/$$", dir.path().display());
     let tasks = (0..20).map(|n| shell(&format!("task {n}"), &line)).collect();
-    let store = store();
+    let store = store().await;
     let options = RunnerOptions { max_concurrent: 3, ..RunnerOptions::default() };
     let state = run(&store, &file(tasks), options).await;
     let mut most = 0;
@@ -116,7 +118,7 @@ async fn no_more_run_at_once_than_allowed_and_they_begin_in_order() {
 
 #[tokio::test]
 async fn one_at_a_time_begins_in_the_order_of_the_file() {
-    let store = store();
+    let store = store().await;
     let tasks = (0..10).map(|n| shell(&format!("task {n}"), ":")).collect();
     let options = RunnerOptions { max_concurrent: 1, ..RunnerOptions::default() };
     let state = run(&store, &file(tasks), options).await;
@@ -125,7 +127,7 @@ async fn one_at_a_time_begins_in_the_order_of_the_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_short_tasks_all_complete() {
-    let store = store();
+    let store = store().await;
     let tasks = (0..500).map(|n| shell(&format!("task {n}"), &format!("echo {n}"))).collect();
     let options = RunnerOptions { max_concurrent: 16, ..RunnerOptions::default() };
     let state = run(&store, &file(tasks), options).await;
@@ -138,7 +140,7 @@ async fn five_hundred_short_tasks_all_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_megabytes_of_output_are_kept_byte_for_byte() {
-    let store = store();
+    let store = store().await;
     let state = run(&store, &one(&count_to(2_500_000)), RunnerOptions::default()).await;
     let task = only(&state);
     assert_eq!(task.status, TaskStatus::Completed);
@@ -147,7 +149,7 @@ async fn twenty_megabytes_of_output_are_kept_byte_for_byte() {
 
 #[tokio::test]
 async fn a_task_can_tell_which_it_is() {
-    let store = store();
+    let store = store().await;
     let mut task = shell("one", "echo $OUTLAST_TASK_ID $OUTLAST_RUN_ID $OUTLAST_ATTEMPT $OWN");
     task.env.insert("OWN".into(), "1".into());
     task.env.insert("OUTLAST_RUN_ID".into(), "forged".into());
@@ -158,18 +160,18 @@ async fn a_task_can_tell_which_it_is() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_kept_too() {
-    let store = store();
+    let store = store().await;
     let state = run(&store, &one(r"printf '\377\000\n\303'"), RunnerOptions::default()).await;
     assert_eq!(output(&store, only(&state).id(), "stdout").await, b"\xff\x00\n\xc3");
 }
 
 #[tokio::test]
 async fn enqueued_transitions_end_in_the_same_states() {
-    let store = store();
+    let store = store().await;
     let options = RunnerOptions { transitions: Transitions::Enqueued, ..RunnerOptions::default() };
     let state = run(&store, &one("echo out"), options).await;
     let task = only(&state);
-    assert_eq!(path(&store, task.id()).await, ["created", "running", "completed"]);
+    assert_eq!(states(&store, task.id()).await, ["created", "running", "completed"]);
     assert_eq!(output(&store, task.id(), "stdout").await, b"out\n");
 }
 
@@ -186,7 +188,8 @@ async fn the_end_is_never_recorded_before_the_output() {
             log.push("end");
         }
         Ok(())
-    });
+    })
+    .await;
     let line = "for i in 1 2 3; do echo $i; sleep 0.3; done; echo last";
     let state = run(&store, &one(line), RunnerOptions::default()).await;
     assert_eq!(output(&store, only(&state).id(), "stdout").await, b"1\n2\n3\nlast\n");
@@ -197,7 +200,7 @@ async fn the_end_is_never_recorded_before_the_output() {
 
 #[tokio::test]
 async fn an_unfinished_run_is_not_started_over() {
-    let store = store();
+    let store = store().await;
     let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
     let run = runner.start(&one(":")).await.unwrap();
     let error = runner.start(&one(":")).await.unwrap_err();
@@ -229,14 +232,14 @@ fn a_file_of_tasks_is_checked() {
 #[tokio::test]
 async fn options_under_which_nothing_could_run_are_refused() {
     let options = RunnerOptions { max_concurrent: 0, ..RunnerOptions::default() };
-    let error = Runner::acquire(&store(), options).await.unwrap_err();
+    let error = Runner::acquire(&store().await, options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 
 #[tokio::test]
 async fn a_listener_that_does_not_listen_holds_nothing_up() {
     let (events, mut told) = tokio::sync::mpsc::channel(2);
-    let store = store();
+    let store = store().await;
     let options = RunnerOptions { events: Some(events), ..RunnerOptions::default() };
     let runner = Runner::acquire(&store, options).await.unwrap();
     let run = runner.start(&file(vec![shell("a", ":"), shell("b", ":")])).await.unwrap();

@@ -1,15 +1,17 @@
-//! A backend that asks before it writes.
+//! A backend that asks before it writes, and shows records as damaged that it is told to.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use outlast_core::{
-    Admin, AttrName, Backend, BackendInfo, Change, Counts, Entry, HistoryQuery, Key, Kind, Kinds,
-    Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot, StreamExtent,
-    StreamQuery, Verification, Verified, Versioned, View, WriteSet, Written,
+    Admin, AttrName, Backend, BackendInfo, Change, Counts, Damage, Entry, HistoryQuery, Key, Kind,
+    Kinds, Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot,
+    StreamExtent, StreamQuery, Verification, Verified, Versioned, View, WriteSet, Written,
 };
+use tempfile::TempDir;
 
 type Hook = dyn Fn(&WriteSet) -> Result<()> + Send + Sync;
 
@@ -18,14 +20,32 @@ type Hook = dyn Fn(&WriteSet) -> Result<()> + Send + Sync;
 pub(crate) struct Hooked {
     inner: Arc<dyn Backend>,
     hook: Arc<Hook>,
+    damaged: Arc<Mutex<HashSet<Key>>>,
+    /// Where the inner one keeps its files, if it does.
+    _folder: Option<Arc<TempDir>>,
 }
 
 impl Hooked {
     pub(crate) fn new(
-        inner: Arc<dyn Backend>,
+        (inner, folder): (Arc<dyn Backend>, Option<TempDir>),
         hook: impl Fn(&WriteSet) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { inner, hook: Arc::new(hook) }
+        let (hook, damaged, folder) = (Arc::new(hook), Arc::default(), folder.map(Arc::new));
+        Self { inner, hook, damaged, _folder: folder }
+    }
+
+    /// From now on this one cannot be read.
+    pub(crate) fn damage(&self, key: Key) {
+        self.damaged.lock().unwrap().insert(key);
+    }
+
+    fn shown(&self, slot: Slot) -> Slot {
+        match slot {
+            Slot::Live(record) if self.damaged.lock().unwrap().contains(&record.key) => {
+                Slot::Damaged(Box::new(Damage::new(&record.key, "a test", "it is told to be", b"")))
+            }
+            slot => slot,
+        }
     }
 }
 
@@ -48,10 +68,12 @@ impl Backend for Hooked {
         self.inner.write(set).await
     }
     async fn get(&self, keys: &[Key]) -> Result<Vec<Slot>> {
-        self.inner.get(keys).await
+        let slots = self.inner.get(keys).await?;
+        Ok(slots.into_iter().map(|slot| self.shown(slot)).collect())
     }
     async fn list(&self, query: &Query) -> Result<Listed<Slot>> {
-        self.inner.list(query).await
+        let Listed { items, next } = self.inner.list(query).await?;
+        Ok(Listed { items: items.into_iter().map(|slot| self.shown(slot)).collect(), next })
     }
     async fn count(&self, query: &Query, by: &[AttrName]) -> Result<Counts> {
         self.inner.count(query, by).await

@@ -6,7 +6,7 @@ use outlast_core::{OnIdle, TaskStatus};
 use outlast_orchestrator::tasks::RunnerOptions;
 use outlast_orchestrator::tasks::process::FlushPolicy;
 
-use crate::support::{file, only, path, run, shell, store};
+use crate::support::{file, only, run, shell, states, store};
 
 fn soon() -> RunnerOptions {
     let flush = FlushPolicy { interval: Duration::from_millis(5), ..FlushPolicy::default() };
@@ -15,39 +15,39 @@ fn soon() -> RunnerOptions {
 
 #[tokio::test]
 async fn silence_and_its_end_are_transitions() {
-    let store = store();
+    let store = store().await;
     let mut task = shell("quiet", "sleep 1; echo back; sleep 0.2");
     task.idle_threshold_ms = 400;
     let state = run(&store, &file(vec![task]), soon()).await;
-    let path = path(&store, only(&state).id()).await;
+    let path = states(&store, only(&state).id()).await;
     assert!(path.starts_with(&["created", "running", "idle", "running"]), "{path:?}");
     assert_eq!(path.last(), Some(&"completed"));
 }
 
 #[tokio::test]
 async fn a_task_that_is_heard_in_time_is_never_idle() {
-    let store = store();
+    let store = store().await;
     let mut task = shell("chatty", "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done");
     task.idle_threshold_ms = 600;
     let state = run(&store, &file(vec![task]), soon()).await;
-    assert_eq!(path(&store, only(&state).id()).await, ["created", "running", "completed"]);
+    assert_eq!(states(&store, only(&state).id()).await, ["created", "running", "completed"]);
 }
 
 #[tokio::test]
 async fn a_silent_task_is_interrupted_if_that_was_asked_for() {
-    let store = store();
+    let store = store().await;
     let mut task = shell("stuck", "sleep 1000");
     (task.idle_threshold_ms, task.on_idle) = (100, OnIdle::Interrupt);
     let state = run(&store, &file(vec![task]), soon()).await;
     let task = only(&state);
     assert_eq!(task.status, TaskStatus::Interrupted);
     assert!(task.error.as_ref().unwrap().contains("wrote nothing"), "{:?}", task.error);
-    assert_eq!(path(&store, task.id()).await, ["created", "running", "idle", "interrupted"]);
+    assert_eq!(states(&store, task.id()).await, ["created", "running", "idle", "interrupted"]);
 }
 
 #[tokio::test]
 async fn waiting_for_a_turn_is_not_silence() {
-    let store = store();
+    let store = store().await;
     let tasks = (0..4).map(|n| {
         let mut task = shell(&format!("task {n}"), "sleep 0.3");
         (task.idle_threshold_ms, task.on_idle) = (900, OnIdle::Interrupt);
@@ -60,7 +60,7 @@ async fn waiting_for_a_turn_is_not_silence() {
 
 #[tokio::test]
 async fn the_time_of_the_last_output_is_noted_without_a_version() {
-    let store = store();
+    let store = store().await;
     let state =
         run(&store, &file(vec![shell("chatty", "echo a; sleep 0.2; echo b")]), soon()).await;
     let task = only(&state);

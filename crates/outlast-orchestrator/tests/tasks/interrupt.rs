@@ -7,7 +7,7 @@ use outlast_orchestrator::tasks::process::{Life, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, Stats, TaskFile};
 use outlast_store::{Store, Stored};
 
-use crate::support::{eventually, file, one, only, output, path, shell, store, within};
+use crate::support::{eventually, file, one, only, output, shell, states, store, within};
 
 async fn started(store: &Store, file: &TaskFile, options: RunnerOptions) -> (Runner, Stored<Run>) {
     let runner = Runner::acquire(store, options).await.unwrap();
@@ -27,7 +27,7 @@ async fn heard(store: &Store, run: &Stored<Run>, place: usize) {
 
 #[tokio::test]
 async fn an_interrupted_task_ends_interrupted_and_the_others_go_on() {
-    let store = store();
+    let store = store().await;
     let tasks = vec![shell("stuck", "echo up; sleep 1000"), shell("other", "sleep 0.5")];
     let (runner, run) = started(&store, &file(tasks), RunnerOptions::default()).await;
     let id = task(&store, &run, 0).await.id().to_owned();
@@ -41,7 +41,7 @@ async fn an_interrupted_task_ends_interrupted_and_the_others_go_on() {
     .await;
     let state = state.unwrap();
     assert_eq!(state.tasks[0].status, TaskStatus::Interrupted);
-    assert_eq!(state.tasks[0].error.as_deref(), Some("interrupted on request"));
+    assert_eq!(state.tasks[0].error.as_deref(), Some("on request"));
     assert_eq!(state.tasks[0].signal, Some(15));
     assert_eq!(state.tasks[1].status, TaskStatus::Completed);
     runner.interrupt(&id).await.unwrap();
@@ -52,7 +52,7 @@ async fn an_interrupted_task_ends_interrupted_and_the_others_go_on() {
 
 #[tokio::test]
 async fn a_waiting_task_that_is_interrupted_never_runs() {
-    let store = store();
+    let store = store().await;
     let tasks = vec![shell("first", "echo up; sleep 1"), shell("second", ":")];
     let options = RunnerOptions { max_concurrent: 1, ..RunnerOptions::default() };
     let (runner, run) = started(&store, &file(tasks), options).await;
@@ -65,13 +65,13 @@ async fn a_waiting_task_that_is_interrupted_never_runs() {
     })
     .await;
     let state = state.unwrap();
-    assert_eq!(path(&store, state.tasks[1].id()).await, ["created", "interrupted"]);
+    assert_eq!(states(&store, state.tasks[1].id()).await, ["created", "interrupted"]);
     assert_eq!(state.tasks[0].status, TaskStatus::Completed);
 }
 
 #[tokio::test]
 async fn shutdown_stops_what_runs_keeps_its_output_and_leaves_the_rest_waiting() {
-    let store = store();
+    let store = store().await;
     let stubborn = "trap '' TERM; echo up; while :; do sleep 0.05; done";
     let polite = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done";
     let tasks = vec![shell("stubborn", stubborn), shell("polite", polite), shell("late", ":")];
@@ -98,14 +98,14 @@ async fn shutdown_stops_what_runs_keeps_its_output_and_leaves_the_rest_waiting()
     assert_eq!(output(&store, state.tasks[1].id(), "stdout").await, b"up\nbye\n");
     for task in &state.tasks[..2] {
         assert_eq!(life(task.process.as_ref().unwrap()), Life::Dead);
-        assert!(task.error.as_ref().unwrap().contains("shutdown"));
+        assert!(task.error.as_ref().unwrap().contains("shut down"));
     }
     assert!(!state.is_finished());
 }
 
 #[tokio::test]
 async fn a_second_sign_kills_without_waiting_for_the_grace() {
-    let store = store();
+    let store = store().await;
     let stubborn = one("trap '' TERM; echo up; while :; do sleep 0.05; done");
     let options = RunnerOptions { grace: Duration::from_hours(1), ..RunnerOptions::default() };
     let (runner, run) = started(&store, &stubborn, options).await;
@@ -125,12 +125,12 @@ async fn a_second_sign_kills_without_waiting_for_the_grace() {
 
 #[tokio::test]
 async fn a_shutdown_before_the_start_runs_nothing() {
-    let store = store();
+    let store = store().await;
     let (runner, run) = started(&store, &one(":"), RunnerOptions::default()).await;
     let shutdown = Shutdown::default();
     shutdown.begin();
     let state = within(runner.drive(&run, &shutdown)).await.unwrap();
-    assert_eq!(path(&store, only(&state).id()).await, ["created"]);
+    assert_eq!(states(&store, only(&state).id()).await, ["created"]);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn of_an_end_and_an_interruption_exactly_one_is_recorded() {
     println!("seed {seed}: replay with fastrand::seed({seed})");
     fastrand::seed(seed);
     for _ in 0..40 {
-        let store = store();
+        let store = store().await;
         let (runner, run) = started(&store, &one("sleep 0.02"), RunnerOptions::default()).await;
         let shutdown = Shutdown::default();
         let pause = Duration::from_micros(fastrand::u64(0..40_000));
@@ -151,7 +151,7 @@ async fn of_an_end_and_an_interruption_exactly_one_is_recorded() {
         })
         .await;
         let state = state.unwrap();
-        let path = path(&store, only(&state).id()).await;
+        let path = states(&store, only(&state).id()).await;
         let legal: [&[&str]; 3] = [
             &["created", "running", "completed"],
             &["created", "running", "interrupted"],
@@ -164,7 +164,7 @@ async fn of_an_end_and_an_interruption_exactly_one_is_recorded() {
 
 #[tokio::test]
 async fn dropping_the_drive_kills_the_processes() {
-    let store = store();
+    let store = store().await;
     let (runner, run) =
         started(&store, &one("echo up; sleep 1000"), RunnerOptions::default()).await;
     let shutdown = Shutdown::default();

@@ -16,7 +16,7 @@ async fn hold(store: &Store, change: impl FnOnce(&mut ProcessIdentity)) {
 
 #[tokio::test]
 async fn a_second_runner_is_refused_and_told_who_has_the_right() {
-    let store = store();
+    let store = store().await;
     hold(&store, |_| ()).await;
     let error = Runner::acquire(&store, RunnerOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced);
@@ -33,7 +33,7 @@ async fn the_lease_of_a_dead_holder_is_taken_at_once() {
     let changes: [fn(&mut ProcessIdentity); 2] =
         [|holder| holder.start_ticks += 1, |holder| holder.boot_id = "another boot".into()];
     for change in changes {
-        let store = store();
+        let store = store().await;
         hold(&store, change).await;
         Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
         let lease = store.kind::<Lease>().get("run").await.unwrap();
@@ -43,7 +43,7 @@ async fn the_lease_of_a_dead_holder_is_taken_at_once() {
 
 #[tokio::test]
 async fn a_holder_that_cannot_be_judged_holds_until_it_is_overruled() {
-    let store = store();
+    let store = store().await;
     hold(&store, |holder| holder.pid_namespace = "pid:[1]".into()).await;
     let error = Runner::acquire(&store, RunnerOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced);
@@ -54,7 +54,7 @@ async fn a_holder_that_cannot_be_judged_holds_until_it_is_overruled() {
 
 #[tokio::test]
 async fn a_released_lease_can_be_taken_again() {
-    let store = store();
+    let store = store().await;
     for _ in 0..3 {
         let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
         runner.release().await.unwrap();
@@ -63,7 +63,7 @@ async fn a_released_lease_can_be_taken_again() {
 
 #[tokio::test]
 async fn a_runner_that_lost_its_lease_writes_nothing_more_and_stops_its_tasks() {
-    let store = store();
+    let store = store().await;
     let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
     let run = runner.start(&one("echo up; sleep 0.5; echo more; sleep 1000")).await.unwrap();
     let id = RunState::read(&store, run.clone()).await.unwrap().tasks[0].id().to_owned();

@@ -3,6 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::large_futures)]
 
+use std::sync::Arc;
+
+use outlast_core::{Backend, RandomIds};
+use outlast_memory::Memory;
+use tempfile::TempDir;
+
+mod damage;
 mod driving;
 mod hooked;
 mod idle;
@@ -10,5 +17,11 @@ mod interrupt;
 mod lease;
 mod policy;
 mod resume;
+mod sequences;
 mod storage;
 mod support;
+
+#[allow(clippy::unused_async)]
+async fn backend() -> (Arc<dyn Backend>, Option<TempDir>) {
+    (Arc::new(Memory::new(&RandomIds)), None)
+}

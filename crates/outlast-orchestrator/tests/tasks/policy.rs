@@ -11,7 +11,7 @@ use outlast_orchestrator::tasks::process::{
 use outlast_orchestrator::tasks::{Outcome, Resumed, RunState, Runner, RunnerOptions, Shutdown};
 use outlast_store::Store;
 
-use crate::support::{eventually, output, path, shell, store, within};
+use crate::support::{eventually, output, shell, states, store, within};
 
 fn dead(mut identity: ProcessIdentity) -> ProcessIdentity {
     identity.start_ticks += 1;
@@ -78,7 +78,7 @@ fn table() -> Vec<Row> {
 async fn each_state_is_recovered_by_the_policy_of_its_task() {
     for row in table() {
         let what = format!("{:?} {:?} {:?}", row.policy, row.max_attempts, row.found);
-        let store = store();
+        let store = store().await;
         let mut spec = shell("one", "echo again");
         (spec.recovery, spec.max_attempts) = (row.policy, row.max_attempts);
         let process = dead(identify_self().unwrap());
@@ -139,7 +139,7 @@ async fn survivor(id: &str, line: &str) -> (Running, ProcessIdentity) {
 async fn what_survived_its_runner_is_gone_before_the_task_is_tried_again() {
     for line in ["echo up; exec sleep 1000", "trap '' TERM; echo up; while :; do sleep 0.05; done"]
     {
-        let store = store();
+        let store = store().await;
         let id = format!("survivor-{}-{}", std::process::id(), line.len());
         let (running, identity) = survivor(&id, line).await;
         let mut spec = shell("one", "echo again");
@@ -153,14 +153,14 @@ async fn what_survived_its_runner_is_gone_before_the_task_is_tried_again() {
         assert!(resumed.recovered[0].stopped.contains(&identity.pid), "{resumed:?}");
         let state = within(runner.drive(&resumed.run, &Shutdown::default())).await.unwrap();
         assert_eq!(state.stats().completed, 1);
-        assert_eq!(path(&store, &id).await, ["running", "interrupted"]);
+        assert_eq!(states(&store, &id).await, ["running", "interrupted"]);
         drop(running);
     }
 }
 
 #[tokio::test]
 async fn a_process_that_was_given_the_pid_later_is_not_touched() {
-    let store = store();
+    let store = store().await;
     let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let stranger = identify(bystander.id()).unwrap();
     leave(&store, "recycled", shell("one", ":"), |task| {
@@ -177,7 +177,7 @@ async fn a_process_that_was_given_the_pid_later_is_not_touched() {
 
 #[tokio::test]
 async fn the_note_of_a_second_recovery_continues_the_first() {
-    let store = store();
+    let store = store().await;
     let mut spec = shell("one", ":");
     spec.recovery = RecoveryPolicy::Interrupted;
     leave(&store, "1", spec, |task| task.status = TaskStatus::Running).await;

@@ -6,7 +6,7 @@ use outlast_orchestrator::tasks::{
 };
 use outlast_store::Store;
 
-use crate::support::{file, one, only, path, run, shell, store, within};
+use crate::support::{file, one, only, run, shell, states, store, within};
 
 async fn runner(store: &Store) -> Runner {
     Runner::acquire(store, RunnerOptions::default()).await.unwrap()
@@ -27,7 +27,7 @@ fn two() -> TaskFile {
 
 #[tokio::test]
 async fn waiting_tasks_are_carried_on_with() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     let run = runner.start(&two()).await.unwrap();
     let before = revision(&store).await;
@@ -40,7 +40,7 @@ async fn waiting_tasks_are_carried_on_with() {
 
 #[tokio::test]
 async fn a_finished_run_is_reported_and_not_changed() {
-    let store = store();
+    let store = store().await;
     let finished = run(&store, &two(), RunnerOptions::default()).await;
     let runner = runner(&store).await;
     let before = revision(&store).await;
@@ -55,7 +55,7 @@ async fn a_finished_run_is_reported_and_not_changed() {
 
 #[tokio::test]
 async fn without_any_run_the_file_is_started() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     let error = runner.resume(None, &[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -66,7 +66,7 @@ async fn without_any_run_the_file_is_started() {
 
 #[tokio::test]
 async fn tasks_the_file_gained_are_added_and_those_it_lost_are_kept() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     runner.start(&two()).await.unwrap();
     let other = file(vec![shell("b", "echo b"), shell("c", "echo c")]);
@@ -79,7 +79,7 @@ async fn tasks_the_file_gained_are_added_and_those_it_lost_are_kept() {
 
 #[tokio::test]
 async fn a_run_recorded_in_part_is_unfinished_until_its_file_completes_it() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     let run = runner.start(&two()).await.unwrap();
     drive(&runner, &run).await;
@@ -100,12 +100,12 @@ async fn a_run_recorded_in_part_is_unfinished_until_its_file_completes_it() {
     assert_eq!(resumed.added, ["c"]);
     let state = drive(&runner, &resumed.run).await;
     assert!(state.is_finished());
-    assert_eq!(path(&store, state.tasks[0].id()).await.len(), 3, "what is done is not run again");
+    assert_eq!(states(&store, state.tasks[0].id()).await.len(), 3, "what is done is not run again");
 }
 
 #[tokio::test]
 async fn a_task_that_is_asked_to_do_something_else_is_refused() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     runner.start(&two()).await.unwrap();
     let before = revision(&store).await;
@@ -127,7 +127,7 @@ async fn a_task_that_is_asked_to_do_something_else_is_refused() {
 
 #[tokio::test]
 async fn a_policy_that_the_file_changed_counts_from_then_on() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     runner.start(&one("echo a")).await.unwrap();
     let mut task = shell("one", "echo a");
@@ -144,7 +144,7 @@ async fn a_policy_that_the_file_changed_counts_from_then_on() {
 
 #[tokio::test]
 async fn a_retry_makes_linked_attempts_at_what_ended_so() {
-    let store = store();
+    let store = store().await;
     let tasks = vec![shell("bad", "exit 1"), shell("good", ":")];
     let first = run(&store, &file(tasks), RunnerOptions::default()).await;
     let runner = runner(&store).await;
@@ -155,13 +155,13 @@ async fn a_retry_makes_linked_attempts_at_what_ended_so() {
     let again = &state.tasks[0];
     assert_eq!((again.attempt, again.status), (2, TaskStatus::Failed));
     assert_eq!(again.retry_of.as_deref(), Some(first.tasks[0].id()));
-    assert_eq!(path(&store, first.tasks[0].id()).await, ["created", "running", "failed"]);
+    assert_eq!(states(&store, first.tasks[0].id()).await, ["created", "running", "failed"]);
     assert_eq!(state.stats(), Stats { total: 2, completed: 1, failed: 1, ..Stats::default() });
 }
 
 #[tokio::test]
 async fn what_a_shutdown_interrupted_is_tried_again_when_asked() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     let run = runner.start(&one("sleep 0.2")).await.unwrap();
     let shutdown = Shutdown::default();
@@ -179,7 +179,7 @@ async fn what_a_shutdown_interrupted_is_tried_again_when_asked() {
 
 #[tokio::test]
 async fn every_change_of_recovery_is_audited_as_such() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     let run = runner.start(&one(":")).await.unwrap();
     let tasks = store.kind::<outlast_core::Task>();
@@ -194,7 +194,7 @@ async fn every_change_of_recovery_is_audited_as_such() {
 
 #[tokio::test]
 async fn only_the_holder_of_the_lease_recovers() {
-    let store = store();
+    let store = store().await;
     let runner = runner(&store).await;
     let run = runner.start(&one(":")).await.unwrap();
     let tasks = store.kind::<outlast_core::Task>();

@@ -9,8 +9,10 @@ use outlast_orchestrator::tasks::process::{Life, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, Transitions};
 use outlast_store::{Store, StoreOptions};
 
+use crate::backend;
+use crate::hooked::Hooked;
 use crate::support::{
-    count_to, counted_to, eventually, file, hooked, memory, output, path, run, shell, within,
+    count_to, counted_to, eventually, file, hooked, output, run, shell, states, within,
 };
 
 /// Runs tasks over a store that fails from the moment that all of them are heard of.
@@ -22,7 +24,8 @@ async fn fail_midway(lines: &[&str], transitions: Transitions) {
             return Err(Error::unavailable("the disk is gone"));
         }
         Ok(())
-    });
+    })
+    .await;
     let tasks = lines.iter().map(|line| shell(line, line)).collect();
     let options = RunnerOptions { transitions, ..RunnerOptions::default() };
     let runner = Runner::acquire(&store, options).await.unwrap();
@@ -69,7 +72,8 @@ async fn a_store_that_is_busy_for_a_moment_is_waited_for() {
             return Err(Error::busy("somebody else holds the store"));
         }
         Ok(())
-    });
+    })
+    .await;
     let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
     let run = runner.start(&file(vec![shell("one", "echo out")])).await.unwrap();
     left.store(2, Ordering::SeqCst);
@@ -97,7 +101,7 @@ async fn a_panic_in_one_task_fails_that_task_only() {
     {
         let trap = Arc::new(Trap { until: AtomicI64::new(0) });
         let options = StoreOptions { ids: trap.clone(), ..StoreOptions::default() };
-        let store = Store::open(memory(), options);
+        let store = Store::open(Arc::new(Hooked::new(backend().await, |_| Ok(()))), options);
         let options = RunnerOptions { max_concurrent: 1, ..RunnerOptions::default() };
         let runner = Runner::acquire(&store, options).await.unwrap();
         let tasks = vec![shell("falls", "echo up; sleep 1000"), shell("goes on", ":")];
@@ -105,7 +109,7 @@ async fn a_panic_in_one_task_fails_that_task_only() {
         trap.until.store(ids, Ordering::SeqCst);
         let state = within(runner.drive(&run, &Shutdown::default())).await.unwrap();
         let task = &state.tasks[0];
-        assert_eq!(path(&store, task.id()).await, expected);
+        assert_eq!(states(&store, task.id()).await, expected);
         assert!(task.error.as_ref().unwrap().contains("panicked"), "{task:?}");
         assert_eq!(state.tasks[1].status, TaskStatus::Completed);
         if let Some(process) = &task.process {
@@ -121,7 +125,8 @@ async fn a_slow_store_slows_the_task_down_and_loses_nothing() {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
-    });
+    })
+    .await;
     let task = shell("loud", &count_to(500_000));
     let state = run(&store, &file(vec![task]), RunnerOptions::default()).await;
     let output = output(&store, state.tasks[0].id(), "stdout").await;

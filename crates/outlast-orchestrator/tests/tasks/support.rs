@@ -5,33 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_core::{
-    AttrName, AttrValue, Backend, CommandLine, Key, OnIdle, Page, RandomIds, RecoveryPolicy,
-    Result, Status, StreamQuery, Task, TaskSpec, WriteSet,
+    AttrName, AttrValue, CommandLine, Key, OnIdle, Page, RecoveryPolicy, Result, Status,
+    StreamQuery, Task, TaskSpec, WriteSet,
 };
-use outlast_memory::Memory;
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, TaskFile};
 use outlast_store::{Store, StoreOptions, Stored};
 
+use crate::backend;
 use crate::hooked::Hooked;
 
 /// How long anything here may take before it counts as stuck.
 pub(crate) const STUCK: Duration = Duration::from_mins(1);
 
-pub(crate) fn memory() -> Arc<dyn Backend> {
-    Arc::new(Memory::new(&RandomIds))
+pub(crate) fn open(backend: Hooked) -> Store {
+    Store::open(Arc::new(backend), StoreOptions::default())
 }
 
-pub(crate) fn open(backend: Arc<dyn Backend>) -> Store {
-    Store::open(backend, StoreOptions::default())
-}
-
-pub(crate) fn store() -> Store {
-    open(memory())
+pub(crate) async fn store() -> Store {
+    hooked(|_| Ok(())).await
 }
 
 /// A store that asks before it writes.
-pub(crate) fn hooked(hook: impl Fn(&WriteSet) -> Result<()> + Send + Sync + 'static) -> Store {
-    open(Arc::new(Hooked::new(memory(), hook)))
+pub(crate) async fn hooked(
+    hook: impl Fn(&WriteSet) -> Result<()> + Send + Sync + 'static,
+) -> Store {
+    open(Hooked::new(backend().await, hook))
 }
 
 pub(crate) fn shell(name: &str, line: &str) -> TaskSpec {
@@ -108,13 +106,13 @@ pub(crate) async fn output(store: &Store, task_id: &str, stream: &str) -> Vec<u8
 }
 
 /// The states a task went through.
-pub(crate) async fn path(store: &Store, task_id: &str) -> Vec<&'static str> {
+pub(crate) async fn states(store: &Store, task_id: &str) -> Vec<&'static str> {
     let tasks = store.kind::<Task>();
     let past = tasks.history(task_id, Page::first(1000)).await.unwrap().items;
-    let mut path: Vec<_> =
+    let mut states: Vec<_> =
         past.into_iter().map(|past| past.unwrap().value.unwrap().status.as_str()).collect();
-    path.reverse();
-    path
+    states.reverse();
+    states
 }
 
 /// The future, which must not hang.

@@ -74,7 +74,7 @@ impl Live {
 fn bar(state: &RunState) -> ProgressBar {
     let settled = state.tasks.iter().filter(|task| task.status.is_settled()).count();
     let bar = ProgressBar::new(state.tasks.len() as u64).with_position(settled as u64);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} [{elapsed}] {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} [{elapsed}] {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(250));

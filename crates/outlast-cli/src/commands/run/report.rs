@@ -103,7 +103,11 @@ pub(super) fn summary(state: &RunState, exit: Exit, out: &mut Output) -> Result<
     let left: Vec<_> = state.tasks.iter().filter(|task| is_left(task.status)).collect();
     for task in left.iter().take(MOST_NAMED) {
         let why = task.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        out.line(&format!("  {} is {}{why}", task.spec.name, task.status.as_str()))?;
+        let status = match task.status {
+            TaskStatus::Created => "waiting",
+            status => status.as_str(),
+        };
+        out.line(&format!("  {} is {status}{why}", task.spec.name))?;
     }
     if left.len() > MOST_NAMED {
         out.line(&format!("  and {} more; outlast ps lists them", left.len() - MOST_NAMED))?;
