@@ -1,5 +1,6 @@
 //! Why a command stopped, and how it is told.
 
+use std::any::Any;
 use std::error::Error as _;
 use std::io::{self, Write as _};
 
@@ -52,6 +53,16 @@ impl Failure {
             source = cause.source();
         }
         Self::Failed(error)
+    }
+
+    /// A panic, which is a defect of the program.
+    pub(crate) fn defect(cause: &(dyn Any + Send)) -> Self {
+        let text = cause.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        let message = format!(
+            "a defect in the program: {text}; report it, with what RUST_BACKTRACE=1 makes of it"
+        );
+        Self::Failed(Error::internal(message))
     }
 
     /// Says on standard error what happened, and what the program ends with.
@@ -124,6 +135,14 @@ mod tests {
         assert_eq!(text.lines().count(), 2);
         assert!(text.starts_with("outlast: task/7 is damaged\n  caused by: inner\\nline\\u{1b}"));
         assert_eq!(as_text(&Error::busy("held")), "outlast: held\n");
+    }
+
+    #[test]
+    fn a_panic_is_told_in_one_line() {
+        let cause = std::panic::catch_unwind(|| panic!("no such {}", "thing")).unwrap_err();
+        let Failure::Failed(error) = Failure::defect(&*cause) else { unreachable!() };
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.to_string().starts_with("a defect in the program: no such thing; report"));
     }
 
     #[test]

@@ -19,14 +19,23 @@ mod runs;
 mod target;
 mod view;
 
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::failure::Failure;
+
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let json = cli.global.json;
-    match context::run(cli) {
+    // A panic is told once, by whoever sees it: sled's are caught and become errors.
+    if env::var_os("RUST_BACKTRACE").is_none() {
+        panic::set_hook(Box::new(|_| {}));
+    }
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| context::run(cli)));
+    match outcome.unwrap_or_else(|cause| Err(Failure::defect(&*cause))) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(json).into(),
     }

@@ -146,3 +146,13 @@ fn a_store_in_a_folder_that_cannot_be_written_can_be_read() {
         other => println!("NOT RUN: no way to run the program as somebody else: {other:?}"),
     }
 }
+
+#[test]
+fn a_sled_store_that_another_process_holds_is_busy() {
+    let bench = Bench::new();
+    bench.fill("sled:state", async |_| {
+        let ran = bench.run(&["ps", "--db", "sled:state"]);
+        ran.refused(5, &std::process::id().to_string());
+    });
+    assert_eq!(bench.run(&["ps", "--db", "sled:state"]).code, 0);
+}
