@@ -126,9 +126,14 @@ impl Connections {
         let committing = commit.is_some_and(|commit| stopped.completed >= commit);
         let doing = if committing { Doing::Committing } else { Doing::Writing };
         if result_code(&stopped.cause).is_some_and(|code| code & 0xff == 10) {
-            self.poisoned.store(true, Ordering::Release);
+            self.poison();
         }
         self.place.error(stopped.cause, doing)
+    }
+
+    /// Refuses all writes from now on: what the disk failed to keep cannot be told.
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
     }
 
     fn poisoned_error(&self) -> Error {
@@ -150,7 +155,7 @@ impl Connections {
         let path = self.place.path();
         let synced = File::open(path).and_then(|file| file.sync_all());
         synced.map_err(|cause| {
-            self.poisoned.store(true, Ordering::Release);
+            self.poison();
             self.poisoned_error().with_source(cause)
         })
     }

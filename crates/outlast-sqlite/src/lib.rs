@@ -38,6 +38,8 @@ pub mod schema;
 mod script;
 mod stream;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod value;
 mod verify;
 mod write;

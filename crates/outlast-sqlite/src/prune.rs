@@ -305,7 +305,7 @@ fn push_seqs(script: &mut Script, seqs: &[i64]) {
 
 /// The first id of a commit made so long before the last row was written: 48 bits of milliseconds.
 const CUTOFF: &str = "(SELECT unhex(printf('%012x', max(0, at / 1000 - 7200000))) \
-     FROM history ORDER BY seq DESC LIMIT 1)";
+     FROM history WHERE seq = (SELECT max(seq) FROM history))";
 
 fn push_remembered(script: &mut Script, seqs: &[i64]) {
     script.sql("DELETE FROM remembered WHERE commit_id < ").sql(CUTOFF).end();

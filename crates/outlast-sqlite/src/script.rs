@@ -162,6 +162,8 @@ impl Script {
                 "a script binds {bound} values to {placeholders} placeholders"
             )));
         }
+        #[cfg(test)]
+        crate::tests::plans::ran(&self.sql);
         let query = sqlx::query_with(AssertSqlSafe(self.sql), self.args);
         let mut stream = connection.fetch_many(query);
         let mut answers = Vec::new();
