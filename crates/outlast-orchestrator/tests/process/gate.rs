@@ -130,9 +130,9 @@ async fn identity_and_marker_survive_exec() {
 
 #[tokio::test]
 async fn standard_input_is_empty() {
-    let (exit, text) = run(&direct(&["cat"])).await;
+    let (exit, text) = run(&shell("readlink /proc/self/fd/0; cat")).await;
     assert!(exit.is_success());
-    assert_eq!(text, Text::default());
+    assert_eq!(text, Text::of("/dev/null\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

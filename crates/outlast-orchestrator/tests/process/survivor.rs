@@ -136,8 +136,9 @@ async fn processes_that_left_the_group_are_found_by_the_marker() {
 async fn processes_spawned_while_stopping_are_stopped_too() {
     let line = "trap 'sleep 1000 & exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let orphans = Orphans::new(line);
-    // A shell that is just being forked may lose the request, and is then killed.
-    let stopped = orphans.stop(SHORT).await;
+    // A shell that is just being forked may lose the request, and is then killed. Until then its
+    // parent has plenty of time to fork it.
+    let stopped = orphans.stop(Duration::from_secs(5)).await;
     assert!(stopped.asked.len() >= 2, "{stopped:?}");
     for pid in std::fs::read_dir("/proc").unwrap() {
         let environ = std::fs::read(pid.unwrap().path().join("environ")).unwrap_or_default();
