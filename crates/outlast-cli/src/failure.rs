@@ -55,6 +55,13 @@ impl Failure {
         Self::Failed(error)
     }
 
+    /// Arguments that make no sense.
+    pub(crate) fn usage(refused: &clap::Error) -> Self {
+        let text = refused.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Self::Failed(Error::invalid(first.strip_prefix("error: ").unwrap_or(first)))
+    }
+
     /// A panic, which is a defect of the program.
     pub(crate) fn defect(cause: &(dyn Any + Send)) -> Self {
         let text = cause.downcast_ref::<String>().map(String::as_str);

@@ -28,7 +28,13 @@ use clap::Parser;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) if refused.use_stderr() && env::args_os().any(|arg| arg == "--json") => {
+            return Failure::usage(&refused).report(true).into();
+        }
+        Err(refused) => refused.exit(),
+    };
     let json = cli.global.json;
     // A panic is told once, by whoever sees it: sled's are caught and become errors.
     if env::var_os("RUST_BACKTRACE").is_none() {

@@ -42,6 +42,12 @@ struct DivergenceView<'a> {
 }
 
 pub(crate) async fn run(args: &ImportArgs, context: &mut Context) -> Outcome {
+    if context.config.db == Location::Memory {
+        return Err(Error::invalid(
+            "what is imported into memory is gone when the program ends; name a store with --db",
+        )
+        .into());
+    }
     let is_pipe = args.file.as_os_str() == "-";
     if !is_pipe {
         check(&args.file, &context.config.db).await?;

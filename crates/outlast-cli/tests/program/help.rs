@@ -47,6 +47,9 @@ fn arguments_that_make_no_sense_are_usage_errors() {
         assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
         assert_eq!(ran.out, "", "{args:?}");
         assert_ne!(ran.err, "", "{args:?}");
+        let ran = bench.run(&[args, &["--json"]].concat());
+        let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, &error["error"]["kind"]), (2, &"invalid".into()), "{args:?}");
     }
     assert_eq!(bench.listing().len(), 0);
 }

@@ -112,6 +112,11 @@ fn what_is_no_whole_export_is_refused_and_no_store_is_made() {
 }
 
 #[test]
+fn memory_is_no_place_to_import_to() {
+    bench().run(&["import", "state.jsonl", "--db", "memory:"]).refused(2, "memory");
+}
+
+#[test]
 fn other_content_under_the_same_version_is_named_and_left() {
     let bench = bench();
     bench.json(&["export", "state.jsonl"]);
