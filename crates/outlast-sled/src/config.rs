@@ -27,6 +27,8 @@ pub(crate) const SLED_PARAMETERS: &str = "conf";
 pub(crate) const SLED_BLOBS: &str = "blobs";
 /// How the names of sled's snapshots begin.
 pub(crate) const SLED_SNAPSHOT: &str = "snap.";
+/// How the names of snapshots end that sled was interrupted in writing.
+pub(crate) const SLED_UNFINISHED: &str = ".generating";
 
 /// How much memory sled may fill with pages.
 pub(crate) const CACHE_BYTES: u64 = 128 << 20;

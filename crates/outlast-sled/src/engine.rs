@@ -71,6 +71,7 @@ impl Engine {
         home.await_release()?;
         let (watermark, mark) = Watermark::open(&path)?;
         let failed = |cause| error::io(&path.display().to_string(), cause);
+        home.clear_unfinished().map_err(failed)?;
         let disk = Disk::open(&path).map_err(failed)?;
         let db = open_sled(&path)?;
         let tables = Tables::open(&db, &path)?;

@@ -1,6 +1,6 @@
 //! What a plan needs to know.
 
-use outlast_core::{Error, ReadSet, Remembered, Result, Revision, View};
+use outlast_core::{ReadSet, Remembered, Result, Revision, View};
 
 use crate::codec::{CommitRow, Extent, HeadRow, State, VersionRow, key};
 use crate::tables::{Table, Tables};
@@ -37,11 +37,7 @@ pub(crate) fn fetch(tables: &Tables, state: &State, reads: &ReadSet) -> Result<V
 }
 
 fn remembered(tables: &Tables, revision: Revision) -> Result<Remembered> {
-    let row: Option<CommitRow> = tables.sound(Table::Feed, &revision.0.to_be_bytes())?;
-    let known = row.map(|row| row.known);
-    known.ok_or_else(|| {
-        let revision = revision.0;
-        let place = tables.place(Table::Feed);
-        Error::corrupt(format!("commit {revision} is gone from {place}; restore it from a backup"))
-    })
+    let place = revision.0.to_be_bytes();
+    let row: Option<CommitRow> = tables.sound(Table::Feed, &place)?;
+    row.map(|row| row.known).ok_or_else(|| tables.missing(Table::Feed, &place))
 }

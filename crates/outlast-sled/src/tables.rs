@@ -15,11 +15,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use outlast_core::{Error, Result};
+use outlast_core::{Damage, Error, Result, Verified};
 use sled::transaction::TransactionalTree;
 use sled::{Db, IVec, Tree};
 
-use crate::codec::{Content, Flaw, Row, key};
+use crate::codec::{Content, Flaw, Row, key, name};
 use crate::error;
 
 /// One of the tables.
@@ -122,7 +122,7 @@ impl Tables {
     }
 
     /// Where a row lies, as damage to it is reported.
-    pub(crate) fn place(&self, table: Table) -> String {
+    fn place(&self, table: Table) -> String {
         format!("table {} of {}", table.name(), self.dir.display())
     }
 
@@ -144,6 +144,12 @@ impl Tables {
         Ok(found.map(|row| row.and_then(|row| row.content(key))))
     }
 
+    /// The content under a key where there must be one, or the damage that it is not.
+    pub(crate) fn kept<C: Content>(&self, table: Table, key: &[u8]) -> Result<Verified<C>> {
+        let found = self.content(table, key)?.unwrap_or_else(|| Err(Flaw::new("it is gone")));
+        Ok(found.map_err(|flaw| self.damage(table, key, flaw)))
+    }
+
     /// The content under a key; damage to it is an error.
     pub(crate) fn sound<C: Content>(&self, table: Table, key: &[u8]) -> Result<Option<C>> {
         let found = self.content(table, key)?;
@@ -157,11 +163,17 @@ impl Tables {
 
     /// The error for damage to a row that nothing can be answered without.
     pub(crate) fn error(&self, table: Table, key: &[u8], flaw: Flaw) -> Error {
-        let what = match key::to_entity(key) {
-            Ok(name) if matches!(table, Table::Heads | Table::Streams) => name.to_string(),
-            _ => format!("the row {:?}", String::from_utf8_lossy(key)),
-        };
-        flaw.damage(what, self.place(table)).into()
+        self.damage(table, key, flaw).into()
+    }
+
+    /// The error for a row that must be there and is not.
+    pub(crate) fn missing(&self, table: Table, key: &[u8]) -> Error {
+        self.error(table, key, Flaw::new("it is gone"))
+    }
+
+    /// The damage a flaw in a row is.
+    pub(crate) fn damage(&self, table: Table, key: &[u8], flaw: Flaw) -> Damage {
+        flaw.damage(name(table, key), self.place(table))
     }
 
     /// Walks the keys from `low` up to but without `high`, or back.

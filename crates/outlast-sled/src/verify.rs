@@ -3,8 +3,8 @@
 
 use outlast_core::{Entry, Result, Revision, Verification};
 
-use crate::codec::{CommitRow, Content, Extent, Flaw, HeadRow, State, VersionRow, key};
-use crate::read::{current, name};
+use crate::codec::{CommitRow, Content, Extent, Flaw, HeadRow, State, VersionRow, key, name};
+use crate::read::current;
 use crate::tables::{Table, Tables};
 
 /// Walks all tables. Writers wait meanwhile.
@@ -45,13 +45,7 @@ impl Walk<'_> {
     }
 
     fn report(&mut self, table: Table, place: &[u8], flaw: Flaw) {
-        let what = match table {
-            Table::Heads | Table::Streams => key::to_entity(place).map(|key| key.to_string()),
-            Table::History => Ok(name(place)),
-            _ => Err(Flaw::new("")),
-        };
-        let what = what.unwrap_or_else(|_| format!("row {:?}", String::from_utf8_lossy(place)));
-        self.found.report(flaw.damage(what, self.tables.place(table)));
+        self.found.report(self.tables.damage(table, place, flaw));
     }
 
     fn heads(&mut self) -> Result<()> {
@@ -125,7 +119,7 @@ impl Walk<'_> {
     fn audit(&mut self) -> Result<()> {
         self.each(Table::Audit, &[], |walk, position, place: Vec<u8>| {
             if walk.tables.row(Table::History, &place)?.is_none() {
-                let why = format!("{} is gone", name(&place));
+                let why = format!("{} is gone", name(Table::History, &place));
                 walk.report(Table::Audit, position, Flaw::new(why));
             }
             Ok(())

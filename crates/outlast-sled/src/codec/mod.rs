@@ -9,6 +9,7 @@ mod commit;
 mod entry;
 mod head;
 pub(crate) mod key;
+mod name;
 mod row;
 mod state;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod version;
 
 pub(crate) use commit::CommitRow;
 pub(crate) use head::HeadRow;
+pub(crate) use name::name;
 pub(crate) use row::{Flaw, Row};
 pub(crate) use state::{Extent, Identity, State};
 pub(crate) use version::VersionRow;

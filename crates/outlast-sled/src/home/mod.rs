@@ -22,7 +22,7 @@ pub(crate) use fsync::Disk;
 pub(crate) use marker::Marker;
 pub(crate) use watermark::{Mark, Watermark};
 
-use crate::config::{FORMAT_FILE, RELEASE_LIMIT, SLED_LOG};
+use crate::config::{FORMAT_FILE, RELEASE_LIMIT, SLED_LOG, SLED_SNAPSHOT, SLED_UNFINISHED};
 use crate::error;
 use lock::Lock;
 
@@ -85,6 +85,18 @@ impl Home {
     pub(crate) fn seal(&self) -> Result<()> {
         self.await_release()?;
         seal::write(&self.path)
+    }
+
+    /// Removes snapshots that were never finished: sled would take one for a damaged one.
+    pub(crate) fn clear_unfinished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(SLED_SNAPSHOT) && name.ends_with(SLED_UNFINISHED) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until sled has let go of its files; it does so a little after it was dropped.

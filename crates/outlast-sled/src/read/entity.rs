@@ -7,32 +7,32 @@ use crate::tables::{Table, Tables};
 
 /// What lies under a key.
 pub(crate) fn lookup(tables: &Tables, entity: &Key) -> Result<Slot> {
-    match tables.content::<HeadRow>(Table::Heads, &key::entity(entity))? {
+    match tables.content(Table::Heads, &key::entity(entity))? {
         None => Ok(Slot::Vacant),
-        Some(Ok(head)) => slot(tables, entity, head),
-        Some(Err(flaw)) => Ok(Slot::Damaged(Box::new(head_damage(tables, entity, flaw)))),
+        Some(head) => slot(tables, entity, head),
     }
 }
 
-/// The damage a flaw in an entity's head is.
-pub(crate) fn head_damage(tables: &Tables, entity: &Key, flaw: Flaw) -> Damage {
-    flaw.damage(entity, tables.place(Table::Heads))
-}
-
 /// What a head stands for.
-pub(crate) fn slot(tables: &Tables, entity: &Key, head: HeadRow) -> Result<Slot> {
+pub(crate) fn slot(tables: &Tables, entity: &Key, head: Result<HeadRow, Flaw>) -> Result<Slot> {
+    let place = key::entity(entity);
+    let damaged = |damage: Damage| Slot::Damaged(Box::new(damage));
+    let head = match head {
+        Ok(head) => head,
+        Err(flaw) => return Ok(damaged(tables.damage(Table::Heads, &place, flaw))),
+    };
     if !head.live {
         return Ok(Slot::Tombstone { key: entity.clone(), version: head.version, at: head.at });
     }
     let version = match current(tables, entity, &head)? {
         Ok(row) => row.version,
-        Err(damage) => return Ok(Slot::Damaged(Box::new(damage))),
+        Err(damage) => return Ok(damaged(damage)),
     };
     let record = version.into_record(head.transient);
     Ok(record.map_or_else(
         || {
-            let flaw = Flaw::new("its head says it lives and its version says it does not");
-            Slot::Damaged(Box::new(head_damage(tables, entity, flaw)))
+            let flaw = Flaw::new("it says that it lives, and its version that it does not");
+            damaged(tables.damage(Table::Heads, &place, flaw))
         },
         |record| Slot::Live(Box::new(record)),
     ))
@@ -45,15 +45,12 @@ pub(crate) fn current(
     head: &HeadRow,
 ) -> Result<Verified<VersionRow>> {
     let place = key::version(entity, head.version);
-    let found = match tables.content::<VersionRow>(Table::History, &place)? {
-        None => Err(Flaw::new("it is gone")),
-        Some(Ok(row)) if row.version.checksum() != head.checksum => {
-            Err(Flaw::new("it is not the version its head was made from"))
+    let found: Verified<VersionRow> = tables.kept(Table::History, &place)?;
+    Ok(found.and_then(|row| {
+        if row.version.checksum() == head.checksum {
+            return Ok(row);
         }
-        Some(found) => found,
-    };
-    Ok(found.map_err(|flaw| {
-        let what = format!("{entity} version {}", head.version);
-        flaw.damage(what, tables.place(Table::History))
+        let flaw = Flaw::new("it is not the version its entity's head was made from");
+        Err(tables.damage(Table::History, &place, flaw))
     }))
 }

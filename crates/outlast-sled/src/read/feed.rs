@@ -6,7 +6,7 @@ use outlast_core::{
 };
 
 use super::page::{Filling, beyond};
-use crate::codec::{CommitRow, Flaw, State, VersionRow, key};
+use crate::codec::{CommitRow, State, VersionRow, key};
 use crate::tables::{Table, Tables};
 
 /// One page of commits after a revision.
@@ -31,7 +31,7 @@ pub(crate) fn changes(
         let row: CommitRow = Tables::met(Table::Feed, &place, bytes).map_err(damaged)?;
         let revision = row.known.revision;
         if revision != expected {
-            return Err(gone(tables, expected));
+            return Err(tables.missing(Table::Feed, &expected.0.to_be_bytes()));
         }
         expected = revision.next();
         if !page.take(Some(change(tables, row)?), || Cursor::number(revision.0)) {
@@ -39,7 +39,7 @@ pub(crate) fn changes(
         }
     }
     if expected <= state.revision {
-        return Err(gone(tables, expected));
+        return Err(tables.missing(Table::Feed, &expected.0.to_be_bytes()));
     }
     Ok(page.finish())
 }
@@ -57,15 +57,7 @@ fn change(tables: &Tables, row: CommitRow) -> Result<Change> {
 }
 
 fn written(tables: &Tables, entity: &Key, version: Version) -> Result<Verified<Versioned>> {
-    let place = key::version(entity, version);
-    let found = tables.content::<VersionRow>(Table::History, &place)?;
-    let found = found.unwrap_or_else(|| Err(Flaw::new("it is gone")));
-    Ok(found
-        .map(|row| row.version)
-        .map_err(|flaw| flaw.damage(super::name(&place), tables.place(Table::History))))
-}
-
-fn gone(tables: &Tables, revision: Revision) -> Error {
-    let (revision, place) = (revision.0, tables.place(Table::Feed));
-    Error::corrupt(format!("commit {revision} is gone from {place}; restore it from a backup"))
+    let found: Verified<VersionRow> =
+        tables.kept(Table::History, &key::version(entity, version))?;
+    Ok(found.map(|row| row.version))
 }

@@ -6,7 +6,7 @@ use outlast_core::{
 };
 
 use super::page::{Filling, beyond};
-use crate::codec::{Flaw, VersionRow, key};
+use crate::codec::{VersionRow, key};
 use crate::tables::{Table, Tables};
 
 type History = Listed<Verified<Versioned>>;
@@ -28,8 +28,8 @@ fn of_entity(tables: &Tables, query: &HistoryQuery, entity: &Key) -> Result<Hist
         let number = key::to_version(&place);
         let (_, version) = number.map_err(|flaw| tables.error(Table::History, &place, flaw))?;
         let found = if in_range(query, version) {
-            let row = Tables::met::<VersionRow>(Table::History, &place, bytes);
-            accepted(tables, query, &place, row)
+            let row = Tables::met(Table::History, &place, bytes);
+            accepted(query, row.map_err(|flaw| tables.damage(Table::History, &place, flaw)))
         } else {
             None
         };
@@ -51,8 +51,7 @@ fn of_all(tables: &Tables, query: &HistoryQuery, kind: Option<&Kind>) -> Result<
         let damaged = |flaw| tables.error(Table::Audit, &position, flaw);
         let place: Vec<u8> = Tables::met(Table::Audit, &position, bytes).map_err(damaged)?;
         let found = if place.starts_with(&prefix) {
-            let row = tables.content::<VersionRow>(Table::History, &place)?;
-            accepted(tables, query, &place, row.unwrap_or_else(|| Err(Flaw::new("it is gone"))))
+            accepted(query, tables.kept(Table::History, &place)?)
         } else {
             None
         };
@@ -70,23 +69,10 @@ fn in_range(query: &HistoryQuery, version: Version) -> bool {
 }
 
 /// The version if it is asked for, or the damage in its place.
-fn accepted(
-    tables: &Tables,
-    query: &HistoryQuery,
-    place: &[u8],
-    row: Result<VersionRow, Flaw>,
-) -> Option<Verified<Versioned>> {
+fn accepted(query: &HistoryQuery, row: Verified<VersionRow>) -> Option<Verified<Versioned>> {
     match row {
         Ok(row) => query.accepts(&row.version).then_some(Ok(row.version)),
-        Err(flaw) => Some(Err(flaw.damage(name(place), tables.place(Table::History)))),
-    }
-}
-
-/// What the version under a key is called.
-pub(crate) fn name(place: &[u8]) -> String {
-    match key::to_version(place) {
-        Ok((entity, version)) => format!("{entity} version {version}"),
-        Err(_) => "a version".to_owned(),
+        Err(damage) => Some(Err(damage)),
     }
 }
 

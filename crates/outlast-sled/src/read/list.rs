@@ -6,7 +6,7 @@ use outlast_core::{
     AttrName, AttrValue, Cursor, Error, Key, Listed, Order, Query, Result, Slot, Test,
 };
 
-use super::entity::{head_damage, slot};
+use super::entity::slot;
 use super::page::{Filling, beyond};
 use crate::codec::{Flaw, HeadRow, key};
 use crate::config::LIMITS;
@@ -29,11 +29,8 @@ pub(crate) fn list(tables: &Tables, query: &Query) -> Result<Listed<Slot>> {
     let mut page = Filling::new(&query.page)?;
     for candidate in candidates(tables, query, after)? {
         let Candidate { key, value } = candidate?;
-        let found = match matching(tables, query, &key)? {
-            None => None,
-            Some(Ok(head)) => Some(slot(tables, &key, head)?),
-            Some(Err(flaw)) => Some(Slot::Damaged(Box::new(head_damage(tables, &key, flaw)))),
-        };
+        let found = matching(tables, query, &key)?;
+        let found = found.map(|head| slot(tables, &key, head)).transpose()?;
         if !page.take(found, || Cursor::listing(value.as_ref(), key.id())) {
             break;
         }

@@ -12,7 +12,7 @@ mod stream;
 pub(crate) use count::count;
 pub(crate) use entity::{current, lookup};
 pub(crate) use feed::changes;
-pub(crate) use history::{history, name};
+pub(crate) use history::history;
 pub(crate) use kinds::kinds;
 pub(crate) use list::{Candidate, list, matching};
 pub(crate) use stream::{entries, streams};

@@ -6,7 +6,7 @@ use outlast_core::{
 };
 
 use super::page::{Filling, beyond};
-use crate::codec::{Extent, Flaw, key};
+use crate::codec::{Extent, key};
 use crate::tables::{Table, Tables};
 
 /// One page of a stream.
@@ -41,14 +41,8 @@ pub(crate) fn entries(tables: &Tables, query: &StreamQuery) -> Result<Listed<Ver
 
 fn entry(tables: &Tables, query: &StreamQuery, seq: u64) -> Result<Option<Verified<Entry>>> {
     let place = key::entry(&query.stream, seq);
-    let found = tables.content::<Entry>(Table::Entries, &place)?;
-    Ok(match found.unwrap_or_else(|| Err(Flaw::new("it is gone"))) {
-        Ok(entry) => query.accepts(&entry).then_some(Ok(entry)),
-        Err(flaw) => {
-            let what = format!("{} entry {seq}", query.stream);
-            Some(Err(flaw.damage(what, tables.place(Table::Entries))))
-        }
-    })
+    let found: Verified<Entry> = tables.kept(Table::Entries, &place)?;
+    Ok(Some(found).filter(|found| found.as_ref().map_or(true, |entry| query.accepts(entry))))
 }
 
 /// One page of the streams of a kind.

@@ -235,6 +235,17 @@ async fn files_that_are_gone_or_too_many_are_named() {
     assert_eq!(fs::read(path.join(SEAL_FILE)).unwrap(), sealed);
 }
 
+#[tokio::test]
+async fn a_snapshot_that_was_never_finished_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    drop(open(&path).await);
+    let unfinished = path.join("snap.FFFFFFFFFFFFFFFF.generating");
+    fs::write(&unfinished, b"half").unwrap();
+    open(&path).await;
+    assert!(!unfinished.exists());
+}
+
 /// Changes a row behind the store's back, in a way sled does not notice.
 async fn change_row(path: &Path, table: &str, key: &[u8], change: fn(&mut Vec<u8>)) {
     let _ = fs::remove_file(path.join(SEAL_FILE));

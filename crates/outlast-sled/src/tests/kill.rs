@@ -39,15 +39,16 @@ fn spawn(path: &Path) -> Child {
 fn run_and_kill(path: &Path, while_ms: u64) -> u64 {
     let mut child = spawn(path);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut killed) = (0, false);
     for line in lines {
         let Ok(line) = line else { break };
         let Some((_, revision)) = line.split_once("acknowledged ") else { continue };
         // The last line may have been cut off in the middle of its number.
         acknowledged = revision.parse().unwrap_or(acknowledged).max(acknowledged);
-        if acknowledged > 0 && while_ms > 0 {
+        if !killed && acknowledged > 0 {
             std::thread::sleep(Duration::from_millis(while_ms));
             child.kill().unwrap();
+            killed = true;
         }
     }
     child.wait().unwrap();
@@ -62,9 +63,9 @@ async fn nothing_acknowledged_is_missing_after_a_kill_and_nothing_is_half_there(
     eprintln!("seed {seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     for round in 0..10 {
-        let killed = path.clone();
+        let store = path.clone();
         let while_ms = rng.u64(1..150);
-        let acknowledged = tokio::task::spawn_blocking(move || run_and_kill(&killed, while_ms));
+        let acknowledged = tokio::task::spawn_blocking(move || run_and_kill(&store, while_ms));
         let acknowledged = acknowledged.await.unwrap();
         assert!(acknowledged > 0, "round {round} acknowledged nothing");
         let store = open(&path).await;
