@@ -27,7 +27,7 @@ use crate::jobs;
 /// program and its arguments), and if wanted cwd, env, recovery (restart, interrupted or failed),
 /// max_attempts, idle_threshold_ms, and on_idle (mark or interrupt).
 ///
-/// An interrupt or termination signal asks the tasks that run to end and leaves the others
+/// An interrupt, termination or hangup signal asks the tasks that run to end and leaves the others
 /// waiting; a second one kills them.
 ///
 /// With --json one object per line: {"event": "run" | "recovered" | "task" | "summary", ...}; the

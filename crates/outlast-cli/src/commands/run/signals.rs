@@ -1,5 +1,8 @@
 //! The signals that end a run.
 
+use std::fs;
+use std::future;
+
 use outlast::tasks::Shutdown;
 use outlast::{Error, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,13 +18,17 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From now on an interrupt or termination signal begins the shutdown, and the next one makes
-    /// it immediate.
+    /// From now on an interrupt, termination or hangup signal begins the shutdown, and the next
+    /// one makes it immediate. A hangup that was to be ignored, as under nohup, still is.
     pub(super) fn listen() -> Result<Self> {
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        let (interrupt, terminate) = (on(interrupt)?, on(terminate)?);
+        let hangup = SignalKind::hangup();
+        let heard = Heard {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hangup: if is_ignored(hangup) { None } else { Some(on(hangup)?) },
+        };
         let shutdown = Shutdown::default();
-        let listener = tokio::spawn(pass_on(interrupt, terminate, shutdown.clone()));
+        let listener = tokio::spawn(heard.pass_on(shutdown.clone()));
         Ok(Self { shutdown, listener })
     }
 
@@ -37,18 +44,38 @@ impl Drop for Signals {
     }
 }
 
-async fn pass_on(mut interrupt: Signal, mut terminate: Signal, shutdown: Shutdown) {
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// The signals that are listened for.
+struct Heard {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Heard {
+    async fn pass_on(mut self, shutdown: Shutdown) {
+        loop {
+            self.next().await;
+            if shutdown.has_begun() {
+                note("killing the tasks that run");
+                shutdown.kill();
+            } else {
+                note("asking the tasks that run to end; once more kills them");
+                shutdown.begin();
+            }
         }
-        if shutdown.has_begun() {
-            note("killing the tasks that run");
-            shutdown.kill();
-        } else {
-            note("asking the tasks that run to end; once more kills them");
-            shutdown.begin();
+    }
+
+    async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
     }
 }
@@ -56,4 +83,12 @@ async fn pass_on(mut interrupt: Signal, mut terminate: Signal, shutdown: Shutdow
 fn on(kind: SignalKind) -> Result<Signal> {
     signal(kind)
         .map_err(|cause| Error::unavailable("signals cannot be listened for").with_source(cause))
+}
+
+/// Whether whoever started this program wants the signal ignored. Listening would undo that.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }
