@@ -119,13 +119,14 @@ impl Backend for Sled {
 
     async fn close(&self) -> Result<()> {
         let owner = self.owner.clone();
-        self.guard
-            .writing(move |begin| {
-                let mut writing = owner.lock();
-                begin.now(writing.nudge());
-                writing.close()
-            })
-            .await
+        let closing = self.guard.writing(move |begin| {
+            let mut writing = owner.lock();
+            begin.now(writing.nudge());
+            writing.close()
+        });
+        let Some(home) = closing.await? else { return Ok(()) };
+        // Sealing reads all files, which may take longer than any write may.
+        self.guard.reading(move || home.seal()).await
     }
 }
 

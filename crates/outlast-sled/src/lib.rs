@@ -49,7 +49,8 @@ use crate::owner::Owner;
 ///
 /// Offers [`Durability::Durable`] and [`Capability::Persistent`]. Dropping it without closing
 /// loses nothing that was acknowledged, but leaves it unsealed: damage done to its files before
-/// it is opened again may cost more records than those it touches, and is then an error.
+/// it is opened again may cost more records than those it touches, and is then an error. Closing,
+/// and opening what was closed, read all of the files once.
 ///
 /// ```
 /// use outlast_core::{Backend, OpenOptions, RandomIds, Revision};

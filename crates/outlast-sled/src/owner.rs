@@ -99,22 +99,18 @@ impl Writing<'_> {
         synced.map_err(|broken| self.0.poison(broken))
     }
 
-    /// Syncs, lets go of everything, and seals the files.
-    pub(crate) fn close(&mut self) -> Result<()> {
+    /// Syncs and lets go of everything but the directory, which is to be sealed.
+    pub(crate) fn close(&mut self) -> Result<Option<Home>> {
         let synced = match *self.0 {
             Life::Open { .. } => self.sync(),
             Life::Poisoned { .. } | Life::Down { .. } | Life::Closed => Ok(()),
         };
         let Life::Open { engine, home } = mem::replace(&mut *self.0, Life::Closed) else {
-            return synced;
+            return synced.map(|()| None);
         };
+        // Everything is durable by now. A panic costs the seal, and no data.
         let dropped = error::catch(|| drop(engine));
-        synced?;
-        match dropped {
-            // Everything is durable by now. Only the seal is missing, which costs no data.
-            Err(_panic) => Ok(()),
-            Ok(()) => home.seal(),
-        }
+        synced.map(|()| dropped.is_ok().then_some(home))
     }
 
     /// The engine, for tests that harm it.

@@ -10,7 +10,7 @@ use outlast_core::{
     StreamQuery,
 };
 
-use super::{append, apply, batch, commit, key, open, options, put};
+use super::{append, apply, batch, commit, key, open, options, put, seed};
 use crate::Sled;
 use crate::codec::key as place;
 use crate::config::{SEAL_FILE, SLED_LOG, WATERMARK_FILE};
@@ -116,13 +116,6 @@ fn files(path: &Path) -> Vec<PathBuf> {
     files.retain(|file| fs::metadata(file).unwrap().len() > 0);
     files.sort();
     files
-}
-
-fn seed() -> u64 {
-    let seed = std::env::var("OUTLAST_SEED").ok().and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("replay with OUTLAST_SEED={seed}");
-    seed
 }
 
 /// Flips one bit, or cuts a file short, and says what it did.

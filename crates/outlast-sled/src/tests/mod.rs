@@ -86,3 +86,11 @@ pub(crate) fn append(id: &str, lines: &[&str]) -> Op {
 pub(crate) fn delete(id: &str) -> Op {
     Op::Delete { key: key(id), expect: Expect::Live }
 }
+
+/// The seed of a random test; `OUTLAST_SEED` replays one.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("OUTLAST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("replay with OUTLAST_SEED={seed} cargo test -p outlast-sled");
+    seed
+}
