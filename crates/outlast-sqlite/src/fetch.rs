@@ -1,9 +1,9 @@
 //! What a plan needs to know, in one call and one snapshot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use outlast_core::{
-    CommitId, ReadSet, Remembered, Result, Seq, StreamName, Timestamp, Version, View,
+    CommitId, Head, Key, ReadSet, Remembered, Result, Seq, StreamName, Timestamp, Version, View,
 };
 use serde_json::from_slice;
 
@@ -17,9 +17,30 @@ pub(crate) type Appended = Vec<(StreamName, Seq, Seq)>;
 
 impl Sqlite {
     pub(crate) async fn fetch_view(&self, reads: &ReadSet) -> Result<View> {
+        let known = self.take_located().filter(|known| known.has_room_for(reads));
+        let known = known.unwrap_or_default();
+        let (mut view, found) = self.look_up(reads, &known).await?;
+        let located = if found.is_of_the_moment(&known) {
+            known.with(found)
+        } else {
+            // Somebody else wrote: what was known is of the past.
+            let located;
+            (view, located) = self.look_up(reads, &Located::default()).await?;
+            located
+        };
+        view.revision = located.revision();
+        view.heads = heads_of(&located, reads);
+        view.streams = streams_of(&located, reads);
+        self.remember_located(located);
+        Ok(view)
+    }
+
+    /// Looks up what is not known yet; the view holds commits and versions.
+    async fn look_up(&self, reads: &ReadSet, known: &Located) -> Result<(View, Located)> {
         let chains: HashSet<_> = reads.versions.iter().map(|(key, _)| key.clone()).collect();
-        let mut wanted =
-            Wanted::new(reads.keys.iter().cloned(), reads.streams.iter().cloned(), chains);
+        let keys = reads.keys.iter().filter(|key| !known.entities.contains_key(key));
+        let streams = reads.streams.iter().filter(|name| !known.streams.contains_key(name));
+        let mut wanted = Wanted::new(keys.cloned(), streams.cloned(), chains);
         let commits: Vec<CommitId> = reads.commits.iter().copied().collect();
         let mut script = Script::new();
         script.sql("BEGIN").end();
@@ -31,37 +52,34 @@ impl Sqlite {
         let answers = self.connections.read(script).await?;
         let answers = answers.get(1..).unwrap_or_default();
         let (located, used) = wanted.read(answers)?;
-        let mut view = view_of(&located, reads);
+        let versions = reads.versions.iter().filter_map(|(key, version)| {
+            let link = located.chain(key).iter().find(|link| link.version == *version)?;
+            Some(((key.clone(), *version), link.checksum))
+        });
+        let mut view = View { versions: versions.collect(), ..View::default() };
         for (commits, answer) in commits.chunks(MOST_ROWS).zip(answers.iter().skip(used)) {
             for row in &answer.rows {
                 read_commit(&mut view, commits, Cells(row), self)?;
             }
         }
-        self.remember_located(located);
-        Ok(view)
+        Ok((view, located))
     }
 }
 
-fn view_of(located: &Located, reads: &ReadSet) -> View {
+fn heads_of(located: &Located, reads: &ReadSet) -> HashMap<Key, Head> {
     let heads = reads.keys.iter().filter_map(|key| {
         let known = located.head(key)?;
         Some((key.clone(), known.head.clone()))
     });
+    heads.collect()
+}
+
+fn streams_of(located: &Located, reads: &ReadSet) -> HashMap<StreamName, Seq> {
     let streams = reads.streams.iter().filter_map(|name| {
         let known = located.streams.get(name)?.as_ref()?;
         Some((name.clone(), known.last))
     });
-    let versions = reads.versions.iter().filter_map(|(key, version)| {
-        let link = located.chain(key).iter().find(|link| link.version == *version)?;
-        Some(((key.clone(), *version), link.checksum))
-    });
-    View {
-        revision: located.revision(),
-        heads: heads.collect(),
-        streams: streams.collect(),
-        commits: std::collections::HashMap::new(),
-        versions: versions.collect(),
-    }
+    streams.collect()
 }
 
 /// Looks commits up by their ids: in history, or among those that were pruned not long ago.

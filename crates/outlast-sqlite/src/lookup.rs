@@ -1,14 +1,18 @@
 //! Where things are: the numbers that stand for entities, streams and rows.
 //!
-//! A fetch leaves them behind for the write that follows, so that the write needs no look-up of
-//! its own: they hold as long as nothing was written or pruned since, and that is just what the
-//! write makes sure of.
+//! A fetch leaves them behind for the write that follows, and a write for the next fetch, so that
+//! only what is new is looked up. They hold as long as nobody else wrote or pruned: a fetch asks
+//! for the last row and the number of prunings and begins anew if they are not those known, and a
+//! write makes sure of them.
 
 use std::collections::{HashMap, HashSet};
 
-use outlast_core::{Attributes, Epoch, Head, Key, Result, Revision, Seq, StreamName, Version};
+use outlast_core::{
+    Attributes, Epoch, Head, Key, ReadSet, Result, Revision, Seq, StreamName, Version, Versioned,
+};
 
 use crate::codec::{Cells, MOST_PLACES, revision_of};
+use crate::draft::Draft;
 use crate::script::{Answer, MOST_ROWS, Script};
 
 /// The newest version of an entity, as its head row states it.
@@ -18,8 +22,16 @@ pub(crate) struct KnownHead {
     pub(crate) head: Head,
     /// What it is indexed by; `None` if that cannot be read.
     pub(crate) attrs: Option<Attributes>,
-    /// Its transient attributes; none if they cannot be read.
+    /// Its transient attributes, as looked up for a write that touches them; none if they cannot be
+    /// read.
     pub(crate) transient: Attributes,
+}
+
+impl KnownHead {
+    fn of(seq: i64, version: &Versioned) -> Self {
+        let (head, attrs) = (Head::of(version), Some(version.attrs.clone()));
+        Self { seq, head, attrs, transient: Attributes::new() }
+    }
 }
 
 /// An entity that has a number.
@@ -64,7 +76,50 @@ pub(crate) struct Located {
     pub(crate) chains: HashMap<Key, Vec<Link>>,
 }
 
+/// How many entities and streams are known at most, a few MiB.
+const MOST_KNOWN: usize = 16_384;
+
 impl Located {
+    /// Whether as much again can be learnt; what has grown too large is forgotten whole.
+    pub(crate) fn has_room_for(&self, reads: &ReadSet) -> bool {
+        self.entities.len() + reads.keys.len() <= MOST_KNOWN
+            && self.streams.len() + reads.streams.len() <= MOST_KNOWN
+    }
+
+    /// Whether nothing was written or pruned between what is known and this. Of nothing known
+    /// nothing can be of the past.
+    pub(crate) fn is_of_the_moment(&self, known: &Self) -> bool {
+        (known.entities.is_empty() && known.streams.is_empty())
+            || (self.last_row == known.last_row && self.generation == known.generation)
+    }
+
+    /// All that is known when this was found at the same moment.
+    pub(crate) fn with(mut self, found: Self) -> Self {
+        self.entities.extend(found.entities);
+        self.streams.extend(found.streams);
+        Self { entities: self.entities, streams: self.streams, ..found }
+    }
+
+    /// What is known once a draft was written.
+    pub(crate) fn advanced(mut self, draft: &Draft<'_>) -> Self {
+        self.chains.clear();
+        self.last_entity += count(draft.entities.len());
+        for row in &draft.history {
+            self.last_row = row.seq;
+            let Some((no, version)) = row.version else { continue };
+            if !row.beneath {
+                let head = Some(KnownHead::of(row.seq, version));
+                self.entities.insert(version.key.clone(), Some(KnownEntity { no, head }));
+            }
+        }
+        for row in &draft.streams {
+            self.last_stream = self.last_stream.max(row.no);
+            let known = KnownStream { no: row.no, first: row.first, last: row.last };
+            self.streams.insert(row.stream.clone(), Some(known));
+        }
+        self
+    }
+
     /// The last commit.
     pub(crate) fn revision(&self) -> Revision {
         revision_of(self.last_row.max(self.floor_row))
@@ -257,4 +312,8 @@ pub(crate) fn first_row_after(revision: Revision) -> Result<i64> {
         return Err(outlast_core::Error::too_large("the store holds no more commits"));
     }
     Ok(last + 1)
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }

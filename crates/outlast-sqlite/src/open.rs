@@ -17,7 +17,7 @@ use crate::config::{Access, connect};
 use crate::connections::Connections;
 use crate::error::{Doing, Place};
 use crate::file::{Found, Newborn, beside, inspect};
-use crate::schema::{Schema, current, migrate, newer};
+use crate::schema::{Schema, migrate, newer, standing};
 use crate::script::Script;
 
 const BACKEND: &str = "sqlite";
@@ -49,7 +49,7 @@ pub(crate) async fn open(
     }
     let (access, mut connection) = first_connection(&place, options).await?;
     let upgrade = !options.read_only && options.upgrade == Upgrade::Auto;
-    let status = current(schema, &mut connection, &place).await?;
+    let status = standing(schema, &mut connection, &place).await?;
     if !status.pending.is_empty() {
         if !upgrade {
             return Err(Error::incompatible(format!(

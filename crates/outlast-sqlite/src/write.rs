@@ -41,7 +41,10 @@ impl Sqlite {
         let inserted = answers.get(inserts).unwrap_or_default().iter();
         match inserted.map(|answer| answer.affected).sum::<u64>() {
             0 if !draft.history.is_empty() => Ok(Written::Raced),
-            some if some == draft.history.len() as u64 => Ok(Written::Applied(self.durability())),
+            some if some == draft.history.len() as u64 => {
+                self.remember_located(located.advanced(&draft));
+                Ok(Written::Applied(self.durability()))
+            }
             some => {
                 let rows = draft.history.len();
                 Err(Error::internal(format!("{some} rows of history were written, not {rows}")))

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use outlast_core::Result;
 
-pub(crate) use run::{current, migrate, newer};
+pub(crate) use run::{migrate, newer, standing};
 
 use crate::sum::text_checksum;
 

@@ -26,7 +26,7 @@ const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 
 pub(super) async fn status(schema: &Schema, path: &Path) -> Result<Status> {
     let (place, mut connection) = open(schema, path, Access::reading(&Place::new(path))).await?;
-    let status = current(schema, &mut connection, &place).await?;
+    let status = standing(schema, &mut connection, &place).await?;
     close(connection, &place).await?;
     Ok(status)
 }
@@ -115,8 +115,20 @@ pub(crate) async fn migrate(
     }
 }
 
-/// Where the file of an open connection stands.
-pub(crate) async fn current(
+/// Where the file of an open connection stands, while others may be migrating it.
+pub(crate) async fn standing(
+    schema: &Schema,
+    connection: &mut SqliteConnection,
+    place: &Place,
+) -> Result<Status> {
+    run(connection, place, "BEGIN").await?;
+    let status = current(schema, connection, place).await?;
+    run(connection, place, "COMMIT").await?;
+    Ok(status)
+}
+
+/// Where the file stands, read in several statements of one transaction.
+async fn current(
     schema: &Schema,
     connection: &mut SqliteConnection,
     place: &Place,
