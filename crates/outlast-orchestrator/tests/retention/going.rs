@@ -97,7 +97,11 @@ async fn many_tasks_with_much_output_go_in_slices() {
     let names: Vec<String> = (0..400).map(|n| format!("t{n:03}")).collect();
     let attempts: Vec<_> = names.iter().map(|name| completed(name, 40)).collect();
     record(&store, "big", 400, &attempts).await;
-    let line = outlast_core::NewEntry { at: None, attrs: Default::default(), data: vec![b'x'; 10] };
+    let line = outlast_core::NewEntry {
+        at: None,
+        attrs: outlast_core::Attributes::new(),
+        data: vec![b'x'; 10],
+    };
     for _ in 0..5 {
         let mut draft = store.draft();
         draft.append(log("big-t007-1"), vec![line.clone(); 1000]);
@@ -135,7 +139,11 @@ async fn other_kinds_and_their_streams_are_never_touched() {
     let note = store.kind::<Note>().create("old-a-1", &Note {}).await.unwrap();
     store.kind::<Note>().delete(&note).await.unwrap();
     let mut draft = store.draft();
-    let line = outlast_core::NewEntry { at: None, attrs: Default::default(), data: Vec::new() };
+    let line = outlast_core::NewEntry {
+        at: None,
+        attrs: outlast_core::Attributes::new(),
+        data: Vec::new(),
+    };
     draft.append(outlast_core::Key::new("journal", "old-a-1").unwrap(), vec![line.clone()]);
     draft.append(log("of-nobody"), vec![line]);
     draft.commit().await.unwrap();

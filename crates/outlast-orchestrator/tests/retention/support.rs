@@ -45,13 +45,13 @@ pub(crate) fn memory() -> Store {
 #[derive(Clone)]
 pub(crate) struct Attempt {
     pub(crate) name: String,
-    pub(crate) attempt: u32,
+    pub(crate) number: u32,
     pub(crate) status: TaskStatus,
     pub(crate) finished_at: Option<Timestamp>,
 }
 
-pub(crate) fn attempt(name: &str, attempt: u32, status: TaskStatus, days: u32) -> Attempt {
-    Attempt { name: name.to_owned(), attempt, status, finished_at: Some(days_ago(days)) }
+pub(crate) fn attempt(name: &str, number: u32, status: TaskStatus, days: u32) -> Attempt {
+    Attempt { name: name.to_owned(), number, status, finished_at: Some(days_ago(days)) }
 }
 
 pub(crate) fn completed(name: &str, days: u32) -> Attempt {
@@ -76,7 +76,7 @@ pub(crate) async fn record(store: &Store, id: &str, task_count: u64, attempts: &
         };
         let task = Task {
             status: attempt.status,
-            attempt: attempt.attempt,
+            attempt: attempt.number,
             finished_at: attempt.finished_at,
             ..Task::new(id, spec, days_ago(45))
         };
@@ -90,7 +90,7 @@ pub(crate) async fn record(store: &Store, id: &str, task_count: u64, attempts: &
 }
 
 pub(crate) fn task_id(run_id: &str, attempt: &Attempt) -> String {
-    format!("{run_id}-{}-{}", attempt.name, attempt.attempt)
+    format!("{run_id}-{}-{}", attempt.name, attempt.number)
 }
 
 pub(crate) fn log(task_id: &str) -> Key {

@@ -10,7 +10,7 @@ use outlast_sqlite::Sqlite;
 use outlast_store::{Store, StoreOptions};
 
 use crate::content::revision;
-use crate::random::fill;
+use crate::random::{fill, seed};
 use crate::{body, exported, imported};
 
 const BACKENDS: [&str; 3] = ["memory", "sqlite", "sled"];
@@ -27,12 +27,9 @@ async fn open(backend: &str, path: &Path) -> Store {
 
 /// Fills a store and passes its content from backend to backend.
 async fn hand_on(route: [&str; 7]) {
-    let seed = std::env::var("OUTLAST_SEED")
-        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
-    println!("replay with OUTLAST_SEED={seed}");
     let folder = tempfile::tempdir().unwrap();
     let first = open(route[0], &folder.path().join("0")).await;
-    fill(&first, seed, 120).await;
+    fill(&first, seed(), 120).await;
     let mut lines = exported(&first).await;
     first.close().await.unwrap();
     for (n, backend) in route.into_iter().enumerate().skip(1) {

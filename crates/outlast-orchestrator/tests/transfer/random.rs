@@ -21,6 +21,14 @@ const STATES: [&str; 8] = [
     "\"\\u2028 \\ud83d\\ude00 \u{2028}\"",
 ];
 
+/// The seed that the environment asks for, or any. A failed test shows it.
+pub(crate) fn seed() -> u64 {
+    match std::env::var("OUTLAST_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => fastrand::u64(..),
+    }
+}
+
 pub(crate) struct Content<'a> {
     pub(crate) rng: Rng,
     pub(crate) store: &'a Store,
@@ -115,8 +123,10 @@ impl Content<'_> {
     }
 }
 
-/// Fills a store from a seed.
+/// Fills a store from a seed, and says how to do it again.
+#[allow(clippy::print_stdout)]
 pub(crate) async fn fill(store: &Store, seed: u64, steps: usize) {
+    println!("replay with OUTLAST_SEED={seed}");
     let mut content = Content { rng: Rng::with_seed(seed), store };
     for _ in 0..steps {
         content.step().await;

@@ -12,17 +12,13 @@ use outlast_store::Store;
 use crate::content::{
     append, batch, commit, delete, entries, key, log, prune, put, revision, touch, up_to, versions,
 };
-use crate::random::fill;
+use crate::random::{fill, seed};
 use crate::{body, exported, imported, store};
 
 #[tokio::test]
 async fn random_content_survives_and_a_second_import_changes_nothing() {
-    let base: u64 = match std::env::var("OUTLAST_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => fastrand::u64(..),
-    };
+    let base = seed();
     for seed in (0..30).map(|n| base.wrapping_add(n)) {
-        println!("replay with OUTLAST_SEED={seed}");
         let (from, to) = (store(), store());
         fill(&from, seed, 150).await;
         let lines = exported(&from).await;
