@@ -27,13 +27,15 @@ fn jobs(lines: &[&str]) -> Bench {
 /// Starts the program, and waits until a task says that it is up.
 fn start(bench: &Bench, mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    let mut child = command.spawn().unwrap();
     for _ in 0..6000 {
         if bench.path("up").exists() {
             return child;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     panic!("the task never came up");
 }
 

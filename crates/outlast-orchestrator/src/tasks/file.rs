@@ -1,6 +1,6 @@
 //! The tasks that are to be run together.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use outlast_core::{CommandLine, Error, Result, TaskSpec};
 
@@ -9,6 +9,7 @@ use outlast_core::{CommandLine, Error, Result, TaskSpec};
 pub struct TaskFile {
     name: String,
     tasks: Vec<TaskSpec>,
+    places: HashMap<String, usize>,
 }
 
 impl TaskFile {
@@ -19,17 +20,18 @@ impl TaskFile {
         if tasks.is_empty() {
             return Err(Error::invalid(format!("{name} names no task")));
         }
-        let mut names = HashSet::new();
-        for (task, place) in tasks.iter().zip(1..) {
+        let mut places = HashMap::new();
+        for (place, task) in tasks.iter().enumerate() {
             if task.name.trim().is_empty() {
-                return Err(Error::invalid(format!("task {place} of {name} has an empty name")));
+                let number = place + 1;
+                return Err(Error::invalid(format!("task {number} of {name} has an empty name")));
             }
-            if !names.insert(&task.name) {
+            if places.insert(task.name.clone(), place).is_some() {
                 return Err(Error::invalid(format!("{name} names task {:?} twice", task.name)));
             }
             check(task).map_err(|error| error.context(format!("task {:?}", task.name)))?;
         }
-        Ok(Self { name, tasks })
+        Ok(Self { name, tasks, places })
     }
 
     /// What the file is called.
@@ -40,6 +42,11 @@ impl TaskFile {
     /// The tasks, in their order.
     pub fn tasks(&self) -> &[TaskSpec] {
         &self.tasks
+    }
+
+    /// The task of this name.
+    pub fn task(&self, name: &str) -> Option<&TaskSpec> {
+        self.places.get(name).and_then(|place| self.tasks.get(*place))
     }
 }
 

@@ -3,12 +3,11 @@
 //! Each task is settled in a commit of its own, after it was read again and after nothing of its
 //! process is left. What cannot be settled is reported and stays as it is.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use outlast_core::{
     Action, Actor, AttrName, AttrValue, Cause, Error, ErrorKind, Filter, NewEntry, Page,
-    RecoveryPolicy, Result, Run, StreamQuery, Task, TaskSpec, TaskStatus,
+    RecoveryPolicy, Result, Run, Status, StreamQuery, Task, TaskSpec, TaskStatus,
 };
 use outlast_store::Stored;
 use serde::Serialize;
@@ -47,6 +46,13 @@ pub struct Recovered {
     /// The processes of it that still ran and were stopped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<u32>,
+}
+
+impl Recovered {
+    fn of(task: &Stored<Task>, outcome: Outcome, stopped: Vec<u32>) -> Self {
+        let (task_id, name) = (task.id().to_owned(), task.spec.name.clone());
+        Self { task_id, name, found: task.status, outcome, stopped }
+    }
 }
 
 /// What was done about a task.
@@ -98,6 +104,9 @@ impl Recovery<'_> {
     }
 
     async fn settle(&self, seen: &Stored<Task>) -> Result<Recovered> {
+        if seen.status.is_settled() && !self.retry.contains(&seen.status) {
+            return Ok(Recovered::of(seen, Outcome::Unchanged, Vec::new()));
+        }
         let task: Stored<Task> = self.journal.store().kind().get(seen.id()).await?;
         let mut stopped = Vec::new();
         let outcome = match task.status {
@@ -114,13 +123,7 @@ impl Recovery<'_> {
             }
             _ => Outcome::Unchanged,
         };
-        Ok(Recovered {
-            task_id: task.id().to_owned(),
-            name: task.spec.name.clone(),
-            found: task.status,
-            outcome,
-            stopped,
-        })
+        Ok(Recovered::of(&task, outcome, stopped))
     }
 
     /// Stops what still runs of it, and returns once nothing does.
@@ -187,8 +190,7 @@ impl Recovery<'_> {
 
     /// What the task is asked to do: as the file says now, or as it was recorded.
     fn spec<'t>(&'t self, task: &'t Task) -> &'t TaskSpec {
-        let tasks = self.file.map(TaskFile::tasks).unwrap_or_default();
-        tasks.iter().find(|spec| spec.name == task.spec.name).unwrap_or(&task.spec)
+        self.file.and_then(|file| file.task(&task.spec.name)).unwrap_or(&task.spec)
     }
 
     /// Says in the output where it breaks off.
@@ -240,9 +242,7 @@ fn is_of_one_task(error: &Error) -> bool {
 /// `Conflict`, naming the task, if the file asks a recorded task to do something else now.
 pub(super) fn check_unchanged(file: &TaskFile, tasks: &[Stored<Task>]) -> Result<()> {
     for task in tasks {
-        let Some(now) = file.tasks().iter().find(|spec| spec.name == task.spec.name) else {
-            continue;
-        };
+        let Some(now) = file.task(&task.spec.name) else { continue };
         let then = &task.spec;
         let what = match () {
             () if now.command != then.command => "command",
@@ -260,8 +260,7 @@ pub(super) fn check_unchanged(file: &TaskFile, tasks: &[Stored<Task>]) -> Result
             ),
         ));
     }
-    let names: BTreeSet<&str> = file.tasks().iter().map(|spec| spec.name.as_str()).collect();
-    if tasks.is_empty() || tasks.iter().any(|task| names.contains(task.spec.name.as_str())) {
+    if tasks.is_empty() || tasks.iter().any(|task| file.task(&task.spec.name).is_some()) {
         return Ok(());
     }
     Err(Error::new(

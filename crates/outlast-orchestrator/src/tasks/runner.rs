@@ -1,5 +1,6 @@
 //! What people use: a runner, which holds the right to drive runs until it is released.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use outlast_core::{Error, ErrorKind, Result, Run, Status, Task, TaskSpec, TaskStatus};
@@ -105,8 +106,9 @@ impl Runner {
     /// Records the tasks of the file that are not. None if a record cannot be read: it may be that
     /// of the task, which must not be run twice.
     async fn add_missing(&self, file: &TaskFile, newest: &RunState) -> Result<Vec<String>> {
-        let is_missing = |spec: &&TaskSpec| newest.task(&spec.name).is_none();
-        let missing: Vec<&TaskSpec> = file.tasks().iter().filter(is_missing).collect();
+        let known: HashSet<_> = newest.tasks.iter().map(|task| &task.spec.name).collect();
+        let missing: Vec<&TaskSpec> =
+            file.tasks().iter().filter(|spec| !known.contains(&spec.name)).collect();
         let task_count = (newest.tasks.len() + missing.len()) as u64;
         let is_recorded = missing.is_empty() && newest.run.task_count == task_count;
         if is_recorded || !newest.problems.is_empty() {
@@ -213,9 +215,8 @@ fn incomplete(newest: &RunState) -> Error {
 }
 
 fn unnamed(file: &TaskFile, recovered: &[Recovered]) -> Vec<String> {
-    let is_named = |name: &str| file.tasks().iter().any(|spec| spec.name == name);
     let names = recovered.iter().map(|task| &task.name);
-    names.filter(|name| !is_named(name)).cloned().collect()
+    names.filter(|name| file.task(name).is_none()).cloned().collect()
 }
 
 fn foreign(task: &Stored<Task>) -> Error {

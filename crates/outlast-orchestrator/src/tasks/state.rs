@@ -98,11 +98,6 @@ impl RunState {
         }
         stats
     }
-
-    /// The newest attempt at a task, by the task's name.
-    pub(super) fn task(&self, name: &str) -> Option<&Stored<Task>> {
-        self.tasks.iter().find(|task| task.spec.name == name)
-    }
 }
 
 impl Stats {

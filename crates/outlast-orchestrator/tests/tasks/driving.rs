@@ -3,14 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use outlast_core::{
-    AttrName, AttrValue, CommandLine, Error, ErrorKind, Task, TaskStatus, WriteSet,
-};
+use outlast_core::{CommandLine, Error, ErrorKind, Task, TaskStatus};
 use outlast_orchestrator::tasks::{Runner, RunnerOptions, Shutdown, Stats, TaskFile, Transitions};
 use tempfile::tempdir;
 
 use crate::support::{
-    count_to, counted_to, file, hooked, one, only, output, run, shell, states, store, within,
+    count_to, counted_to, file, has_status, hooked, one, only, output, run, shell, states, store,
+    within,
 };
 
 #[tokio::test]
@@ -46,11 +45,6 @@ async fn failures_say_how_they_ended_and_do_not_stop_the_others() {
     assert_eq!(ended(1), (None, Some(9), "ended by signal 9".into()));
     assert!(ended(2).2.contains("/no/such/program"), "{:?}", ended(2));
     assert_eq!(states(&store, state.tasks[2].id()).await, ["created", "failed"]);
-}
-
-fn has_status(set: &WriteSet, status: &str) -> bool {
-    let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
-    versions.any(|version| version.attrs.get(&AttrName::status()) == Some(&AttrValue::from(status)))
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use outlast_store::{Store, StoreOptions};
 use crate::backend;
 use crate::hooked::Hooked;
 use crate::support::{
-    count_to, counted_to, eventually, file, hooked, output, run, shell, states, within,
+    count_to, counted_to, eventually, file, has_status, hooked, output, run, shell, states, within,
 };
 
 /// Runs tasks over a store that fails from the moment that all of them are heard of.
@@ -61,6 +61,26 @@ async fn a_store_that_fails_midway_leaves_no_process_running() {
 async fn an_end_that_cannot_be_recorded_is_an_error_of_the_run() {
     fail_midway(&["echo up; sleep 0.5"], Transitions::Strict).await;
     fail_midway(&["echo up; sleep 0.5"], Transitions::Enqueued).await;
+}
+
+#[tokio::test]
+async fn silence_that_cannot_be_recorded_stops_the_task() {
+    let store = hooked(|set| {
+        if has_status(set, "idle") {
+            return Err(Error::unavailable("the disk is gone"));
+        }
+        Ok(())
+    })
+    .await;
+    let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
+    let mut task = shell("quiet", "sleep 1000");
+    task.idle_threshold_ms = 100;
+    let run = runner.start(&file(vec![task])).await.unwrap();
+    let error = within(runner.drive(&run, &Shutdown::default())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let state = RunState::read(&store, run).await.unwrap();
+    assert_eq!(state.tasks[0].status, TaskStatus::Running);
+    assert_eq!(life(state.tasks[0].process.as_ref().unwrap()), Life::Dead);
 }
 
 #[tokio::test]

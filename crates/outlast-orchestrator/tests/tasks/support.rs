@@ -105,6 +105,12 @@ pub(crate) async fn output(store: &Store, task_id: &str, stream: &str) -> Vec<u8
     }
 }
 
+/// Whether a task comes to this state.
+pub(crate) fn has_status(set: &WriteSet, status: &str) -> bool {
+    let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
+    versions.any(|version| version.attrs.get(&AttrName::status()) == Some(&AttrValue::from(status)))
+}
+
 /// The states a task went through.
 pub(crate) async fn states(store: &Store, task_id: &str) -> Vec<&'static str> {
     let tasks = store.kind::<Task>();
