@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{export, history, import, logs, ps, run, schema, show, stats, verify};
+use crate::commands::{export, history, import, logs, prune, ps, run, schema, show, stats, verify};
 use crate::{config, exit};
 
 /// Runs files of tasks so that nothing is lost when it is killed, and shows, checks and moves
@@ -42,6 +42,7 @@ pub(crate) enum Command {
     #[command(flatten)]
     Query(Query),
     Import(import::ImportArgs),
+    Prune(prune::PruneArgs),
     Schema(schema::SchemaArgs),
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod logs;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -20,6 +21,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
     match command {
         Command::Run(args) => run::run(args, context).await,
         Command::Import(args) => import::run(&args, context).await,
+        Command::Prune(args) => prune::run(&args, context).await,
         Command::Schema(args) => schema::run(&args, context).await,
         Command::Query(query) => {
             let store = context.open(Access::Read).await?;

@@ -133,7 +133,7 @@ async fn written(store: &Store, id: &str, stream: &str) -> Result<u64> {
 }
 
 async fn last_entry(store: &Store, id: &str, stream: Option<&str>) -> Result<Option<Entry>> {
-    let mut query = StreamQuery::of(Key::new("log", id)?);
+    let mut query = StreamQuery::of(Key::new(Task::LOG, id)?);
     (query.newest_first, query.page) = (true, Page::first(1));
     if let Some(stream) = stream {
         query.filters.push(Filter::is(AttrName::new("stream")?, stream));

@@ -2,8 +2,10 @@
 
 use crate::bench::Bench;
 
-const COMMANDS: [&str; 10] =
-    ["run", "ps", "show", "logs", "history", "stats", "verify", "schema", "export", "import"];
+const COMMANDS: [&str; 11] = [
+    "run", "ps", "show", "logs", "history", "stats", "verify", "schema", "export", "import",
+    "prune",
+];
 
 #[test]
 fn help_names_every_command_setting_and_exit_code() {

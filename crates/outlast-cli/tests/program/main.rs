@@ -6,5 +6,6 @@ mod bench;
 mod configuration;
 mod help;
 mod output;
+mod prune;
 mod reading;
 mod transfer;

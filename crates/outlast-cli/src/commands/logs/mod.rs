@@ -71,7 +71,7 @@ const PAGE: u32 = 16;
 
 pub(crate) async fn run(args: &LogsArgs, store: &Store, context: &mut Context) -> Outcome {
     let task = target::task(store, &args.task).await?;
-    let mut query = StreamQuery::of(Key::new("log", task.id())?);
+    let mut query = StreamQuery::of(Key::new(Task::LOG, task.id())?);
     query.page = Page::first(PAGE);
     if let Some(stream) = args.stream {
         query.filters.push(Filter::is(AttrName::new("stream")?, stream.as_str()));
