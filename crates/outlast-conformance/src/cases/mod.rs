@@ -12,6 +12,7 @@ mod durability;
 mod expect;
 mod feed;
 mod filter;
+mod group;
 mod history;
 mod index;
 mod limits;
@@ -46,6 +47,7 @@ pub fn cases() -> Vec<Case> {
         expect::cases(),
         feed::cases(),
         filter::cases(),
+        group::cases(),
         history::cases(),
         index::cases(),
         limits::cases(),

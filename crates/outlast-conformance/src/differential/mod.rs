@@ -10,6 +10,7 @@ mod random;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use outlast_core::{Batch, Capability, Epoch, Expect, Op, Prune, PrunePlan, Version};
 
 use crate::model::Model;
@@ -18,7 +19,8 @@ use crate::{Harness, Trial};
 /// One step of a sequence, replayable by itself.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Commit(Batch),
+    /// Batches handed in at once, in this order. They may be written as a group.
+    Commit(Vec<Batch>),
     Prune(Prune),
     Reopen,
     Crash,
@@ -114,11 +116,14 @@ async fn take(
 async fn both(trial: &mut Trial, model: &mut Model, step: &Step) -> Result<(), String> {
     match step {
         Step::Wait(by) => trial.wait(*by),
-        Step::Commit(batch) => {
-            let expected = model.commit(batch, trial.now());
-            let found = trial.store.commit(batch.clone()).await.map_err(|error| error.kind());
-            if found != expected {
-                return Err(format!("{found:?}\nshould be {expected:?}"));
+        Step::Commit(batches) => {
+            let sent = batches.iter().map(|batch| trial.store.commit(batch.clone()));
+            for (found, batch) in join_all(sent).await.into_iter().zip(batches) {
+                let expected = model.commit(batch, trial.now());
+                let found = found.map_err(|error| error.kind());
+                if found != expected {
+                    return Err(format!("{batch:?}\ngives {found:?}\nshould be {expected:?}"));
+                }
             }
         }
         Step::Prune(item) => {
@@ -189,16 +194,18 @@ fn moved(step: &Step, from: Epoch, to: Epoch) -> Step {
     };
     let mut step = step.clone();
     match &mut step {
-        Step::Commit(batch) => batch.ops.iter_mut().for_each(|op| match op {
-            Op::Put(put) => expect(&mut put.expect),
-            Op::Delete { expect: at, .. } | Op::Assert { expect: at, .. } => expect(at),
-            Op::MergeRecord { record, history } => {
-                for merged in history.iter_mut().chain([&mut **record]) {
-                    merged.version = version(merged.version);
+        Step::Commit(batches) => {
+            batches.iter_mut().flat_map(|b| &mut b.ops).for_each(|op| match op {
+                Op::Put(put) => expect(&mut put.expect),
+                Op::Delete { expect: at, .. } | Op::Assert { expect: at, .. } => expect(at),
+                Op::MergeRecord { record, history } => {
+                    for merged in history.iter_mut().chain([&mut **record]) {
+                        merged.version = version(merged.version);
+                    }
                 }
-            }
-            Op::Append { .. } | Op::Touch { .. } | Op::MergeEntries { .. } => {}
-        }),
+                Op::Append { .. } | Op::Touch { .. } | Op::MergeEntries { .. } => {}
+            });
+        }
         Step::Prune(Prune::Tombstone { version: at, .. }) => *at = version(*at),
         Step::Prune(_) | Step::Reopen | Step::Crash | Step::Wait(_) => {}
     }

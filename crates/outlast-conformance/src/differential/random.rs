@@ -15,8 +15,9 @@ use crate::ops::{int, item, log, name, number, text};
 
 pub(super) fn step(rng: &mut Rng, model: &Model, trial: &Trial) -> Step {
     match rng.u32(0..100) {
-        0..70 => Step::Commit(batch(rng, model, trial)),
-        70..80 => Step::Commit(again(rng, model, trial)),
+        0..60 => Step::Commit(vec![batch(rng, model, trial)]),
+        60..70 => Step::Commit(vec![again(rng, model, trial)]),
+        70..80 => Step::Commit(group(rng, model, trial)),
         80..90 => Step::Prune(prune(rng, model)),
         90..92 => Step::Reopen,
         92..94 => Step::Crash,
@@ -47,6 +48,15 @@ fn batch(rng: &mut Rng, model: &Model, trial: &Trial) -> Batch {
         batch.durability = pick(rng, &[Durability::Durable, Durability::Enqueued]);
     }
     batch
+}
+
+/// Batches at once; now and then one of them twice.
+fn group(rng: &mut Rng, model: &Model, trial: &Trial) -> Vec<Batch> {
+    let mut group: Vec<Batch> = (0..rng.usize(2..6)).map(|_| batch(rng, model, trial)).collect();
+    if rng.bool() {
+        group.push(group[0].clone());
+    }
+    group
 }
 
 /// A batch sent before, sometimes with other content.

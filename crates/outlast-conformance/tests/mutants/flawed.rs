@@ -21,6 +21,7 @@ pub(crate) enum Flaw {
     IgnoresBase,
     DropsLastVersion,
     TearsCommits,
+    WritesOneOfAGroup,
     ReordersFeed,
     SkipsInFeed,
     HidesCompaction,
@@ -101,6 +102,9 @@ impl Flawed {
     }
 
     fn spoil_set(&self, set: &mut WriteSet) {
+        if self.has(Flaw::WritesOneOfAGroup) {
+            set.commits.truncate(1);
+        }
         for commit in &mut set.commits {
             if self.has(Flaw::DropsLastVersion) && commit.versions.len() > 1 {
                 commit.versions.pop();

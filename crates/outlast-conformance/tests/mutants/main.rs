@@ -10,10 +10,11 @@ use outlast_conformance::{cases, differential, run_all, run_some, run_within};
 use crate::flawed::{Flaw, FlawedHarness};
 
 /// Each flaw, and the case that must notice it.
-const NOTICED_BY: [(Flaw, &str); 39] = [
+const NOTICED_BY: [(Flaw, &str); 40] = [
     (Flaw::IgnoresBase, "write_from_an_old_view_is_raced"),
     (Flaw::DropsLastVersion, "every_operation_of_a_batch_is_applied"),
     (Flaw::TearsCommits, "cancelled_commit_is_whole_or_absent"),
+    (Flaw::WritesOneOfAGroup, "group_may_write_one_entity_many_times"),
     (Flaw::ReordersFeed, "feed_tells_every_commit_once_in_order"),
     (Flaw::SkipsInFeed, "feed_goes_on_after_any_revision"),
     (Flaw::HidesCompaction, "feed_before_pruned_history_is_compacted"),
