@@ -52,9 +52,10 @@ impl Sqlite {
             let row = answers.get(place).and_then(|answer| answer.rows.first());
             row.map_or(0, |row| Cells(row).count(0))
         };
-        let log = std::fs::metadata(beside(self.connections.place.path(), "-wal"));
-        let log = log.map_or(0, |log| log.len());
-        Ok(Size { bytes: number(1) * number(3) + log, free: number(1) * number(2) })
+        let path = self.connections.place.path();
+        let aside = ["-wal", "-shm"].map(|suffix| std::fs::metadata(beside(path, suffix)));
+        let aside: u64 = aside.iter().flatten().map(std::fs::Metadata::len).sum();
+        Ok(Size { bytes: number(1) * number(3) + aside, free: number(1) * number(2) })
     }
 
     pub(crate) async fn shrink(&self) -> Result<()> {

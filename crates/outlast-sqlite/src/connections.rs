@@ -1,8 +1,9 @@
 //! One connection to write, a few to read, and none that was left in the middle of something.
 //!
-//! A connection is taken out while it is used and put back only after success. So an error or a
-//! dropped future never leaves one behind with a transaction open: it is closed, which rolls the
-//! transaction back, and the next caller opens another.
+//! A connection counts as sound again only after success. So an error or a dropped future never
+//! leaves one in use with a transaction open: it is closed, which rolls the transaction back, and
+//! another is opened. A dropped write may still be running on the driver's thread; whoever writes
+//! next, or closes the store, waits for its end first.
 
 use std::fs::File;
 use std::ops::{Deref, DerefMut};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use outlast_core::{Error, Result};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{MutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
@@ -29,6 +30,8 @@ pub(crate) struct Connections {
     access: Access,
     busy_timeout: Duration,
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
+    /// Whether the last use of the writing connection came to its end.
+    sound: AtomicBool,
     permits: Semaphore,
     idle: Mutex<Vec<SqliteConnection>>,
     closed: AtomicBool,
@@ -52,6 +55,7 @@ impl Connections {
             access,
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
+            sound: AtomicBool::new(true),
             permits: Semaphore::new(READERS as usize),
             idle: Mutex::new(idle),
             closed: AtomicBool::new(false),
@@ -112,11 +116,29 @@ impl Connections {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(self.poisoned_error());
         }
-        let connection = match slot.take() {
-            Some(connection) => connection,
-            None => connect(&self.place, Access::Write, self.busy_timeout).await?,
-        };
-        Ok(Writer { slot, connection })
+        self.mend(&mut slot).await?;
+        let connection = MutexGuard::try_map(slot, Option::as_mut);
+        let connection = connection.map_err(|_| Error::internal("no connection to write with"))?;
+        self.sound.store(false, Ordering::Release);
+        Ok(Writer { home: self, connection })
+    }
+
+    /// Makes sure that there is a connection that nothing runs on.
+    async fn mend(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
+        if !self.sound.load(Ordering::Acquire) {
+            if let Some(cut_off) = slot.as_mut() {
+                // It answers when it is done with what it was doing. It stays in its place until
+                // then, so that this, too, may be dropped.
+                let _ = cut_off.ping().await;
+            }
+            if let Some(cut_off) = slot.take() {
+                let _ = cut_off.close().await;
+            }
+        }
+        if slot.is_none() {
+            *slot = Some(connect(&self.place, Access::Write, self.busy_timeout).await?);
+        }
+        Ok(())
     }
 
     /// Translates the failure of a write, and refuses all later ones if the disk failed.
@@ -146,10 +168,10 @@ impl Connections {
     }
 
     /// Copies the log into the file and makes both durable.
-    pub(crate) async fn checkpoint(&self, writer: &mut Writer<'_>) -> Result<()> {
+    pub(crate) async fn checkpoint(&self, connection: &mut SqliteConnection) -> Result<()> {
         let mut script = Script::new();
         script.sql("PRAGMA wal_checkpoint(TRUNCATE)").end();
-        if let Err(stopped) = script.run(writer).await? {
+        if let Err(stopped) = script.run(connection).await? {
             return Err(self.write_error(stopped, None));
         }
         let path = self.place.path();
@@ -173,19 +195,24 @@ impl Connections {
             let closed = connection.close().await;
             closed.map_err(|cause| self.place.error(cause, Doing::Reading))?;
         }
-        let synced = match self.writer().await {
-            Ok(mut writer) => {
-                let synced = self.checkpoint(&mut writer).await;
-                self.closed.store(true, Ordering::Release);
-                let closed = writer.connection.close().await;
-                synced.and(closed.map_err(|cause| self.place.error(cause, Doing::Writing)))
-            }
-            Err(_) => Ok(()),
-        };
+        let synced = self.part(&mut *self.writer.lock().await).await;
         self.closed.store(true, Ordering::Release);
         self.permits.close();
         drop(all);
         synced
+    }
+
+    /// Leaves the file without a log, if it can still be written to, and the writing connection.
+    async fn part(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
+        if self.read_only() {
+            return Ok(());
+        }
+        self.mend(slot).await?;
+        let Some(mut connection) = slot.take() else { return Ok(()) };
+        let poisoned = self.poisoned.load(Ordering::Acquire);
+        let synced = if poisoned { Ok(()) } else { self.checkpoint(&mut connection).await };
+        let closed = connection.close().await;
+        synced.and(closed.map_err(|cause| self.place.error(cause, Doing::Writing)))
     }
 }
 
@@ -218,16 +245,16 @@ impl DerefMut for Reader<'_> {
     }
 }
 
-/// The connection to write with. Dropped without [`keep`](Writer::keep), it is closed.
+/// The connection to write with. Dropped without [`keep`](Writer::keep), it is not used again.
 pub(crate) struct Writer<'a> {
-    slot: MutexGuard<'a, Option<SqliteConnection>>,
-    connection: SqliteConnection,
+    home: &'a Connections,
+    connection: MappedMutexGuard<'a, SqliteConnection>,
 }
 
 impl Writer<'_> {
-    /// Puts it back for the next write.
-    pub(crate) fn keep(mut self) {
-        *self.slot = Some(self.connection);
+    /// Says that nothing is left open on it.
+    pub(crate) fn keep(self) {
+        self.home.sound.store(true, Ordering::Release);
     }
 }
 

@@ -23,8 +23,9 @@ pub(crate) enum Doing {
 pub(crate) struct Place(PathBuf);
 
 impl Place {
+    /// A relative path is said to be one: SQLite reads `:memory:` and `file:` as something else.
     pub(crate) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
+        Self(if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) })
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -37,6 +37,9 @@ pub(crate) async fn open(
     ids: &dyn IdSource,
 ) -> Result<Sqlite> {
     let place = Place::new(path);
+    if path.to_str().is_none() || path.file_name().is_none() {
+        return Err(Error::invalid(format!("{place} cannot name a store; sqlite wants UTF-8")));
+    }
     match inspect(&place)? {
         Found::Nothing if options.read_only || !options.create => {
             return Err(Error::unavailable(format!("there is no store at {place}")));

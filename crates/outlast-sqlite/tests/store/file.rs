@@ -160,7 +160,7 @@ async fn the_file_is_in_the_mode_that_lasts() {
         }
     };
     assert_eq!(read("journal_mode").await, "wal");
-    assert_eq!(read("page_size").await, "16384");
+    assert_eq!(read("page_size").await, "8192");
     assert_eq!(read("application_id").await, 0x4f75_744c.to_string());
     assert_eq!(read("user_version").await, "1");
     store.close().await.unwrap();
@@ -211,4 +211,66 @@ async fn compaction_gives_space_back() {
     assert_eq!(live(&store, &item).await.unwrap().1, large);
     apply(&store, [put(&item, "1")]).await;
     assert_whole(&store).await;
+}
+
+#[tokio::test]
+async fn names_that_mean_something_to_sqlite_are_files() {
+    let house = House::new();
+    for name in [":memory:", "file:a.db", "a?mode=memory", "100%25.db", "b#c.db"] {
+        let open = || async {
+            Sqlite::open(&house.path(name), &OpenOptions::default(), &RandomIds).await.unwrap()
+        };
+        let store = open().await;
+        apply(&store, [put(&key("item", "a"), "1")]).await;
+        store.close().await.unwrap();
+        assert!(house.path(name).exists(), "{name}");
+        let store = open().await;
+        assert_eq!(live(&store, &key("item", "a")).await.unwrap().1, "1", "{name}");
+        store.close().await.unwrap();
+    }
+}
+
+/// Root may write wherever it likes, so the case runs as nobody.
+fn as_nobody(test: &str) -> bool {
+    use std::os::unix::process::CommandExt;
+    let marker = std::env::temp_dir();
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
+    if owner != 0 {
+        return true;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).current_dir(marker).uid(65_534).gid(65_534);
+    match command.output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(error) => println!("NOT RUN: {test} cannot start as nobody: {error}"),
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_to_can_be_read() {
+    if !as_nobody("file::a_folder_that_cannot_be_written_to_can_be_read") {
+        return;
+    }
+    let house = House::new();
+    let store = house.open().await;
+    apply(&store, [put(&key("item", "a"), "1")]).await;
+    store.close().await.unwrap();
+    let folder = house.file().parent().unwrap().to_owned();
+    let mode = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(house.file(), mode(0o444)).unwrap();
+    std::fs::set_permissions(&folder, mode(0o555)).unwrap();
+    let before = state_of(&house.file());
+    let reader = Sqlite::open(&house.file(), &OpenOptions::read_only(), &RandomIds).await.unwrap();
+    assert_eq!(live(&reader, &key("item", "a")).await.unwrap().1, "1");
+    assert_whole(&reader).await;
+    reader.close().await.unwrap();
+    assert_eq!(refused(&house.file(), &OpenOptions::default()).await, ErrorKind::Unavailable);
+    assert_eq!(
+        refused(&folder.join("new.db"), &OpenOptions::default()).await,
+        ErrorKind::Unavailable
+    );
+    assert_eq!(state_of(&house.file()), before);
+    std::fs::set_permissions(&folder, mode(0o755)).unwrap();
+    assert_eq!(house.names(), ["state.db"]);
 }

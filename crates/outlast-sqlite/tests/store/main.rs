@@ -1,6 +1,6 @@
 //! What is this backend's own: its file, its layout, its views, its faults.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 mod cancel;
 mod damage;
