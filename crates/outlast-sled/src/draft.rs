@@ -6,7 +6,7 @@ use outlast_core::Result;
 use sled::IVec;
 
 use crate::codec::{Content, Row, State};
-use crate::tables::{STATE, Table, Tables};
+use crate::tables::{Table, Tables};
 
 /// Rows to write and to remove.
 pub(crate) type Changes = BTreeMap<(Table, Vec<u8>), Option<IVec>>;
@@ -23,6 +23,7 @@ pub(crate) struct Draft<'a> {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) changes: Changes,
+    /// Where the store will stand; what the tables hold then is counted while it is applied.
     pub(crate) state: State,
 }
 
@@ -65,9 +66,7 @@ impl<'a> Draft<'a> {
     /// The transaction as it is to be applied.
     pub(crate) fn finish(mut self) -> Transaction {
         self.state.transaction += 1;
-        let state = self.state;
-        self.put(Table::Meta, STATE.to_vec(), &state);
-        Transaction { changes: self.changes, state }
+        Transaction { changes: self.changes, state: self.state }
     }
 }
 

@@ -95,6 +95,19 @@ impl Engine {
         })
     }
 
+    /// Reads all rows, to notice any that sled lost. `Corrupt` if there are such.
+    pub(crate) fn check(&self) -> Result<()> {
+        let broken = error::catch(|| self.state.tallies.broken(&self.tables));
+        let panicked = |why| Err(error::damaged(&self.path, format!("sled panicked: {why}")));
+        match broken.unwrap_or_else(panicked)?.first() {
+            None => Ok(()),
+            Some(table) => {
+                let why = format!("sled lost rows of its table {}", table.name());
+                Err(error::damaged(&self.path, why))
+            }
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -135,23 +148,26 @@ impl Engine {
                 if meta.get(STATE)?.as_ref() != Some(&before) {
                     return Err(abort());
                 }
+                let mut state = State { tallies: self.state.tallies, ..transaction.state };
                 for ((table, key), row) in &transaction.changes {
                     let tree = table.of(views).ok_or_else(abort)?;
-                    match row {
+                    let old = match row {
                         Some(row) => tree.insert(key.as_slice(), row)?,
                         None => tree.remove(key.as_slice())?,
                     };
+                    state.tallies.replace(*table, old.as_ref(), row.as_ref());
                 }
-                Ok(())
+                meta.insert(STATE, Row::seal(Table::Meta, STATE, &state).into_bytes())?;
+                Ok(state)
             })
         });
-        match applied.map_err(Broken::Panicked)? {
-            Ok(()) => {}
+        let state = match applied.map_err(Broken::Panicked)? {
+            Ok(state) => state,
             Err(TransactionError::Abort(())) => return Ok(false),
             Err(TransactionError::Storage(cause)) => return Err(Broken::of(&cause)),
-        }
+        };
         self.flush()?;
-        self.state = transaction.state;
+        self.state = state;
         let marked = self.watermark.advance(Mark::of(&self.state));
         marked.map_err(|cause| Broken::Unknown(cause.to_string()))?;
         Ok(true)

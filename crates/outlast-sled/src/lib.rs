@@ -4,9 +4,9 @@
 //!
 //! - `flush` does not wait for the disk, so every transaction is followed by a sync of our own.
 //! - Values are not protected, so every row carries a checksum that is compared on every read.
-//! - What follows a damaged record is cut off without a word while opening. A store that was
-//!   closed is sealed with the checksums of its files, which are compared before sled touches
-//!   them; one that was not closed knows how far it had come.
+//! - What follows a damaged record is cut off without a word while opening, or skipped. A store
+//!   that was closed is sealed with the checksums of its files, which are compared before sled
+//!   touches them; one that was not knows how far it had come and what its tables hold.
 //! - A full disk breaks an open store for good, so it is opened again inside the process.
 //! - A failure may be a panic or an endless wait: both become errors.
 //!
@@ -26,6 +26,7 @@ mod owner;
 mod prune;
 mod read;
 mod tables;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -49,8 +50,8 @@ use crate::owner::Owner;
 ///
 /// Offers [`Durability::Durable`] and [`Capability::Persistent`]. Dropping it without closing
 /// loses nothing that was acknowledged, but leaves it unsealed: damage done to its files before
-/// it is opened again may cost more records than those it touches, and is then an error. Closing,
-/// and opening what was closed, read all of the files once.
+/// it is opened again may cost more records than those it touches, and is then an error. Closing
+/// and opening read all of the files once.
 ///
 /// ```
 /// use outlast_core::{Backend, OpenOptions, RandomIds, Revision};
@@ -118,8 +119,11 @@ fn open(path: &Path, options: &OpenOptions, marker: Marker) -> Result<Sled> {
             }
         }
     };
-    home.unseal()?;
+    let sealed = home.unseal()?;
     let engine = Engine::open(&home)?;
+    if !sealed {
+        engine.check()?;
+    }
     let info = info(&home);
     Ok(Sled { info, owner: Arc::new(Owner::new(engine, home)), guard: Guard::new(WRITE_LIMIT) })
 }

@@ -17,6 +17,9 @@ pub(crate) fn verify(tables: &Tables, state: &State) -> Result<Verification> {
     walk.streams()?;
     walk.feed(state)?;
     walk.commits()?;
+    for table in state.tallies.broken(tables)? {
+        walk.report(table, &[], Flaw::new("rows of it are gone or old ones are back"));
+    }
     Ok(walk.found)
 }
 

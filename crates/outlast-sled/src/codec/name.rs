@@ -5,8 +5,11 @@ use outlast_core::CommitId;
 use super::{Flaw, key};
 use crate::tables::Table;
 
-/// The name of the thing whose row lies under a key.
+/// The name of the thing whose row lies under a key; without a key, the table's.
 pub(crate) fn name(table: Table, place: &[u8]) -> String {
+    if place.is_empty() {
+        return "the table as a whole".to_owned();
+    }
     let name = match table {
         Table::Heads | Table::Streams => key::to_entity(place).map(|entity| entity.to_string()),
         Table::History => {

@@ -69,6 +69,11 @@ impl Row {
         }
     }
 
+    /// The checksum in the last bytes of a row, right or wrong.
+    pub(crate) fn sum(bytes: &[u8]) -> u64 {
+        bytes.last_chunk::<CHECKSUM_BYTES>().map_or(0, |sum| u64::from_be_bytes(*sum))
+    }
+
     /// What it says.
     pub(crate) fn content<C: Content>(&self, key: &[u8]) -> Result<C, Flaw> {
         let end = self.0.len().saturating_sub(CHECKSUM_BYTES);

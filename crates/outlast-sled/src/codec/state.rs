@@ -4,6 +4,7 @@ use outlast_core::{Revision, Seq, Timestamp};
 use uuid::Uuid;
 
 use super::{Content, Flaw, Reader, Writer};
+use crate::tally::Tallies;
 
 /// Where the store stands. Every transaction rewrites it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) struct State {
     pub(crate) position: u64,
     /// The latest time of any commit.
     pub(crate) latest: Timestamp,
+    /// What the tables hold.
+    pub(crate) tallies: Tallies,
 }
 
 impl Content for State {
@@ -27,15 +30,17 @@ impl Content for State {
         out.number(self.floor.0);
         out.number(self.position);
         out.time(self.latest);
+        self.tallies.write(out);
     }
 
-    fn read(_key: &[u8], from: &mut Reader<'_>) -> Result<Self, Flaw> {
+    fn read(key: &[u8], from: &mut Reader<'_>) -> Result<Self, Flaw> {
         Ok(Self {
             transaction: from.number()?,
             revision: Revision(from.number()?),
             floor: Revision(from.number()?),
             position: from.number()?,
             latest: from.time()?,
+            tallies: Tallies::read(key, from)?,
         })
     }
 }

@@ -16,6 +16,7 @@ use super::{
     key::{self, to_entity, to_entry, to_index, to_number, to_version},
 };
 use crate::tables::Table;
+use crate::tally::Tallies;
 
 fn kind() -> impl Strategy<Value = Kind> {
     "[a-z][a-z0-9_]{0,5}".prop_map(|text| Kind::new(text).unwrap())
@@ -127,7 +128,7 @@ proptest! {
         check(Table::Audit, &place, &place.to_vec());
         let state = State {
             transaction: position, revision: version.revision, floor: Revision(1), position,
-            latest: version.at,
+            latest: version.at, tallies: Tallies::default(),
         };
         check(Table::Meta, b"state", &state);
         let id = uuid::Uuid::from_bytes(*id.as_bytes());

@@ -38,11 +38,13 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Takes the lock of a directory that has one, unless somebody holds it.
+    /// Takes the lock of a directory whose maker is gone.
+    ///
+    /// One whose maker has not written its name yet is left alone: it may be about to.
     pub(crate) fn of_abandoned(dir: &Path) -> Option<Self> {
         let file = File::open(dir.join(LOCK_FILE)).ok()?;
-        file.try_lock().ok()?;
-        Some(Self { _file: file })
+        let named = file.metadata().is_ok_and(|about| about.len() > 0);
+        (named && file.try_lock().is_ok()).then_some(Self { _file: file })
     }
 }
 

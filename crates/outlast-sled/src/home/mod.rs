@@ -75,10 +75,11 @@ impl Home {
     /// Refuses files that are not what they were when the store was closed, and breaks the seal.
     ///
     /// sled repairs its files while it opens them by cutting off what it cannot read, so damage
-    /// has to be found before.
-    pub(crate) fn unseal(&self) -> Result<()> {
-        seal::check(&self.path)?;
-        seal::remove(&self.path)
+    /// has to be found before. `false` if there was no seal, so that nothing could be found.
+    pub(crate) fn unseal(&self) -> Result<bool> {
+        let sealed = seal::check(&self.path)?;
+        seal::remove(&self.path)?;
+        Ok(sealed)
     }
 
     /// Seals sled's files, which nobody may have open any more.

@@ -19,12 +19,12 @@ struct Print {
     sum: u64,
 }
 
-/// `Corrupt`, naming the file, if one is not what it was; fine if there is no seal.
-pub(crate) fn check(dir: &Path) -> Result<()> {
+/// `Corrupt`, naming the file, if one is not what it was; `false` if there is no seal.
+pub(crate) fn check(dir: &Path) -> Result<bool> {
     let path = dir.join(SEAL_FILE);
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(cause) => return Err(error::io(&path.display().to_string(), cause)),
     };
     let sealed = parse(&text)
@@ -45,7 +45,7 @@ pub(crate) fn check(dir: &Path) -> Result<()> {
     }
     match found.keys().find(|name| !sealed.contains_key(*name)) {
         Some(name) => Err(error::damaged(dir, format!("its file {name} does not belong to it"))),
-        None => Ok(()),
+        None => Ok(true),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use outlast_core::{
-    Admin, Backend, ErrorKind, HistoryQuery, Key, Kind, Query, RandomIds, Result, Scope, Slot,
+    Admin, Backend, ErrorKind, HistoryQuery, Key, Kind, Op, Query, RandomIds, Result, Scope, Slot,
     StreamQuery,
 };
 
@@ -240,7 +240,7 @@ async fn a_snapshot_that_was_never_finished_is_in_nobodys_way() {
 }
 
 /// Changes a row behind the store's back, in a way sled does not notice.
-async fn change_row(path: &Path, table: &str, key: &[u8], change: fn(&mut Vec<u8>)) {
+async fn change_row(path: &Path, table: &str, key: &[u8], change: impl Fn(&mut Vec<u8>)) {
     let _ = fs::remove_file(path.join(SEAL_FILE));
     let db = sled::open(path).unwrap();
     let tree = db.open_tree(table).unwrap();
@@ -250,6 +250,30 @@ async fn change_row(path: &Path, table: &str, key: &[u8], change: fn(&mut Vec<u8
     db.flush().unwrap();
     drop((tree, db));
     tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
+async fn an_old_row_that_is_back_is_noticed_although_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let store = open(&path).await;
+    apply(&store, batch().with(put("a", "1", "x", 0))).await;
+    let beat = |value: i64| Op::Touch {
+        key: key("a"),
+        attrs: [(super::name("beat"), value.into())].into(),
+    };
+    apply(&store, batch().with(beat(1))).await;
+    store.close().await.unwrap();
+    let place = place::entity(&key("a"));
+    let old = std::sync::Mutex::new(Vec::new());
+    change_row(&path, "heads", &place, |row| row.clone_into(&mut old.lock().unwrap())).await;
+    let store = open(&path).await;
+    apply(&store, batch().with(beat(2))).await;
+    store.close().await.unwrap();
+    change_row(&path, "heads", &place, |row| old.lock().unwrap().clone_into(row)).await;
+    let error = Sled::open(&path, &options(), &RandomIds).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("table heads"), "{error}");
 }
 
 #[tokio::test]
