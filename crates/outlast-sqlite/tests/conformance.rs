@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use outlast_conformance::{Harness, Site, Target, run_all};
+use outlast_conformance::{Harness, Site, Target, differential, run_all, seed};
 use outlast_core::{Backend, Error, Key, OpenOptions, RandomIds, Result};
 use outlast_sqlite::Sqlite;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -82,4 +82,9 @@ async fn sqlite_keeps_every_case() {
     assert_eq!(report.skipped, 0);
     report.assert_passed();
     println!("{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_answers_as_the_model_does_in_a_differential_run() {
+    differential(Arc::new(SqliteHarness), seed(), 20, 40).await;
 }

@@ -8,5 +8,6 @@ mod file;
 mod house;
 mod layout;
 mod processes;
+mod rot;
 mod schema;
 mod views;
