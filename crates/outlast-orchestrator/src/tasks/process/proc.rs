@@ -2,8 +2,8 @@
 //!
 //! A process may vanish between any two reads. That is an answer (`None`), not an error.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::thread;
 use std::time::Duration;
 
@@ -14,9 +14,14 @@ use rustix::process::Pid;
 /// The mark of a thread of the kernel in the flags of `/proc/<pid>/stat`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
-/// How often, and after which pause, an environment that is being replaced is read again.
+/// How often, and after which pause, an environment that is being replaced is read; and how often
+/// one that stays as it is, because exec may have ended between two reads.
 const EXEC_LOOKS: u32 = 50;
 const EXEC_PAUSE: Duration = Duration::from_millis(2);
+const SETTLED_LOOKS: u32 = 4;
+
+/// Room for an environment of usual size.
+const ENVIRON_BYTES: usize = 64 * 1024;
 
 /// What `/proc/<pid>/stat` tells about one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,17 +115,26 @@ pub(super) fn carries(pid: u32, marker: &[u8]) -> bool {
     environ(pid).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == marker))
 }
 
-/// The environment a process was started with. In the middle of exec it reads as empty for a
-/// moment, and so does the command line, which otherwise hardly ever is: then it is read again.
+/// The environment a process was started with.
+///
+/// While exec replaces it, it reads as empty or breaks off within an entry; the command line is
+/// then empty too, which it hardly ever is otherwise. So it is read again.
 fn environ(pid: u32) -> io::Result<Vec<u8>> {
-    for _ in 0..EXEC_LOOKS {
-        let environ = fs::read(format!("/proc/{pid}/environ"))?;
-        if !environ.is_empty() || !fs::read(format!("/proc/{pid}/cmdline"))?.is_empty() {
-            return Ok(environ);
+    // Read at once: in pieces it would break off more often.
+    let mut environ = Vec::with_capacity(ENVIRON_BYTES);
+    for look in 1..=EXEC_LOOKS {
+        environ.clear();
+        File::open(format!("/proc/{pid}/environ"))?.read_to_end(&mut environ)?;
+        if environ.last() == Some(&0) {
+            break;
         }
-        thread::sleep(EXEC_PAUSE);
+        if fs::read(format!("/proc/{pid}/cmdline"))?.is_empty() {
+            thread::sleep(EXEC_PAUSE);
+        } else if look >= SETTLED_LOOKS {
+            break;
+        }
     }
-    Ok(Vec::new())
+    Ok(environ)
 }
 
 /// Which run of the kernel this is.
@@ -198,6 +212,21 @@ mod tests {
         let text = "42 (sh) Z 1 -1 -1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 0 0 991 1 2 3\n";
         let stat = Stat::parse(text).unwrap();
         assert_eq!((stat.group, stat.start_ticks, stat.is_live()), (0, 991, false));
+    }
+
+    #[test]
+    fn a_marker_is_seen_also_while_its_process_is_in_exec() {
+        let mut restless = std::process::Command::new("/bin/sh")
+            .args(["-c", "exec \"$0\" -c \"$1\" \"$0\" \"$1\"", "/bin/sh"])
+            .arg("exec \"$0\" -c \"$1\" \"$0\" \"$1\"")
+            .env("OUTLAST_TASK_ID", "restless")
+            .spawn()
+            .unwrap();
+        let seen = (0..5000).filter(|_| carries(restless.id(), b"OUTLAST_TASK_ID=restless"));
+        let seen = seen.count();
+        restless.kill().unwrap();
+        restless.wait().unwrap();
+        assert_eq!(seen, 5000);
     }
 
     #[test]
