@@ -82,6 +82,6 @@ async fn sled_keeps_every_case() {
 async fn sled_agrees_with_the_model_in_a_differential_run() {
     let seed = seed();
     println!("seed {seed}");
-    let run = differential(Arc::new(SledHarness), seed, 20, 40);
+    let run = differential(Arc::new(SledHarness), seed, 60, 40);
     tokio::time::timeout(Duration::from_mins(10), run).await.unwrap();
 }
