@@ -23,11 +23,20 @@ pub struct Exported {
     pub revision: Revision,
 }
 
-/// Pages are small, because each item may weigh as much as the store's limits allow.
 const ENTITIES: u32 = 64;
-const VERSIONS: u32 = 16;
 const STREAMS: u32 = 256;
-const ENTRIES: u32 = 64;
+/// Pages of versions and entries begin small, because each may weigh as much as the store's
+/// limits allow, and grow as long as the items turn out light.
+const FEWEST: u32 = 16;
+const MOST: u32 = 256;
+/// What such a page is meant to weigh.
+const PAGE_BYTES: usize = 4 << 20;
+
+fn next_limit(limit: u32, bytes: usize) -> u32 {
+    let each = bytes / limit as usize + 1;
+    let fitting = u32::try_from(PAGE_BYTES / each).unwrap_or(MOST);
+    fitting.min(limit * 2).clamp(FEWEST, MOST)
+}
 
 /// Writes everything the store holds, as of the last commit before the call. What was enqueued
 /// and not yet applied is left out: [`sync`](Store::sync) first.
@@ -121,12 +130,14 @@ impl<W: AsyncWrite + Unpin> Export<'_, W> {
     /// Writes the versions of an entity up to the cut, and says whether it lived there.
     async fn versions(&mut self, key: Key) -> Result<bool> {
         let (mut live, mut written, mut oldest) = (false, false, None);
-        let page = Page::first(VERSIONS);
+        let page = Page::first(FEWEST);
         let mut query = HistoryQuery { page, ..HistoryQuery::of(Scope::Entity(key)) };
         loop {
             let found = self.store.history(&query).await?;
+            let mut bytes = 0;
             for version in found.items {
                 let version = version?;
+                bytes += version.state.as_ref().map_or(0, |state| state.as_str().len());
                 oldest.get_or_insert(version.version.n);
                 if version.revision <= self.cut.revision {
                     self.writer.version(&version, !written).await?;
@@ -134,7 +145,10 @@ impl<W: AsyncWrite + Unpin> Export<'_, W> {
                 }
             }
             match found.next {
-                Some(next) => query.page = query.page.after(next),
+                Some(next) => {
+                    let limit = next_limit(query.page.limit, bytes);
+                    query.page = Page { limit, after: Some(next) };
+                }
                 // Nothing at the cut, and yet not new since: its older versions were pruned.
                 None if !written && oldest != Some(1) => return Err(pruned()),
                 None => return Ok(live),
@@ -160,13 +174,15 @@ impl<W: AsyncWrite + Unpin> Export<'_, W> {
     async fn stream(&mut self, extent: StreamExtent) -> Result<()> {
         self.writer.stream(&extent).await?;
         let StreamExtent { stream, first, last } = extent;
-        let (mut next, page) = (first, Page::first(ENTRIES));
+        let (mut next, page) = (first, Page::first(FEWEST));
         let mut query =
             StreamQuery { from: Some(first), to: Some(last), page, ..StreamQuery::of(stream) };
         while next <= last {
             let found = self.store.read(&query).await?;
+            let mut bytes = 0;
             for entry in found.items {
                 let entry = entry?;
+                bytes += entry.data.len();
                 if entry.seq != next {
                     return Err(pruned());
                 }
@@ -175,7 +191,10 @@ impl<W: AsyncWrite + Unpin> Export<'_, W> {
             }
             self.report();
             match found.next {
-                Some(after) => query.page = query.page.after(after),
+                Some(after) => {
+                    let limit = next_limit(query.page.limit, bytes);
+                    query.page = Page { limit, after: Some(after) };
+                }
                 None if next <= last => return Err(pruned()),
                 None => {}
             }

@@ -83,7 +83,6 @@ pub async fn import<R: AsyncBufRead + AsyncSeek + Unpin + Send>(
         reports.line(reader.tally());
     }
     let result = merger.end().await?;
-    store.sync().await?;
     (reports.progress)(Progress { phase: Phase::Importing, done: total, total: Some(total) });
     Ok(Imported {
         header,

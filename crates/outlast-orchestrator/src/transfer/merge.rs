@@ -245,6 +245,9 @@ impl<'a> Merger<'a> {
         touches: Vec<(Key, Version, Attributes)>,
         written: &HashSet<Key>,
     ) -> Result<()> {
+        if touches.is_empty() {
+            return Ok(());
+        }
         let keys: Vec<Key> = touches.iter().map(|(key, ..)| key.clone()).collect();
         let slots = self.store.get(&keys).await?;
         let mut ops = Vec::new();

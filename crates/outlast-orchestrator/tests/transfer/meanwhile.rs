@@ -15,9 +15,14 @@ fn id(n: usize) -> String {
     format!("{n:03}")
 }
 
-async fn filled() -> (Arc<Memory>, Store) {
+fn opened() -> (Arc<Memory>, Store) {
     let memory = Arc::new(Memory::new(&RandomIds));
     let store = Store::open(memory.clone(), StoreOptions::default());
+    (memory, store)
+}
+
+async fn filled() -> (Arc<Memory>, Store) {
+    let (memory, store) = opened();
     for n in 0..200 {
         commit(&store, put(key(&id(n)), "1")).await;
         commit(&store, append(log(&id(n)), &["x", "y"])).await;
@@ -105,6 +110,23 @@ async fn an_entity_that_is_deleted_and_pruned_meanwhile_ends_the_export() {
         assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         assert!(error.is_retryable() && error.to_string().contains("retention"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_entity_that_is_gone_before_it_was_reached_is_missed() {
+    let (memory, store) = opened();
+    for n in 0..400 {
+        commit(&store, put(key(&id(n)), "1")).await;
+    }
+    let result = while_exporting(&store, |page| {
+        if page == 2 {
+            interfere(&memory, delete(key(&id(390))));
+            let view = now(memory.get(&[key(&id(390))])).unwrap();
+            let [outlast_core::Slot::Tombstone { version, .. }] = view[..] else { panic!() };
+            prune(&memory, Prune::Tombstone { key: key(&id(390)), version });
+        }
+    });
+    assert_eq!(result.await.unwrap_err().kind(), ErrorKind::Busy);
 }
 
 #[tokio::test]

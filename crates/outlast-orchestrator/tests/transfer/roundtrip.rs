@@ -120,6 +120,25 @@ async fn a_long_history_is_imported_in_steps() {
 }
 
 #[tokio::test]
+async fn a_buffer_of_the_callers_is_flushed() {
+    let mut buffered = tokio::io::BufWriter::new(Vec::new());
+    let report = export(&store(), &mut buffered, &mut |_| {}).await.unwrap();
+    assert_eq!(buffered.get_ref().len() as u64, report.bytes);
+}
+
+#[tokio::test]
+async fn many_small_versions_are_imported_in_steps() {
+    let (from, to) = (store(), store());
+    for _ in 0..1000 {
+        from.enqueue(batch(put(key("a"), "1"))).await.unwrap();
+    }
+    from.sync().await.unwrap();
+    let lines = exported(&from).await;
+    assert_eq!(imported(&to, &lines).await.unwrap().entities, 1);
+    assert_eq!(body(&exported(&to).await), body(&lines));
+}
+
+#[tokio::test]
 async fn much_of_everything_is_imported_in_batches_that_fit() {
     let (from, to) = (store(), store());
     let entry = "y".repeat(10_000);
