@@ -2,7 +2,7 @@
 //! journal and a counter, all in one commit. Whatever a crash leaves behind can be checked against
 //! that, and against what was acknowledged.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use outlast_core::{
     Batch, Cause, Entity, ErrorKind, Json, Key, NewEntry, NoStatus, Op, Put, Result, Seq, Slot,
@@ -82,10 +82,7 @@ async fn try_transfer(store: &Store, clerk: u64) -> Result<u64> {
     let accounts = store.kind::<Account>();
     let from = fastrand::u64(0..ACCOUNTS);
     let to = (from + fastrand::u64(1..ACCOUNTS)) % ACCOUNTS;
-    let (from, to) = (
-        accounts.get(&from.to_string()).await?,
-        accounts.get(&to.to_string()).await?,
-    );
+    let (from, to) = (accounts.get(&from.to_string()).await?, accounts.get(&to.to_string()).await?);
     let clerk = store.kind::<Clerk>().get(&clerk.to_string()).await?;
     let cents = fastrand::i64(1..100);
     let transfers = clerk.transfers + 1;
@@ -112,14 +109,16 @@ pub async fn sum(store: &Store) -> Result<i64> {
     let keys: Result<Vec<Key>> = ids.map(|n| Key::new("account", n.to_string())).collect();
     let mut sum = 0;
     for slot in store.get(&keys?).await? {
-        sum += slot.live()?.map_or(Ok(0), |record| Stored::<Account>::decode(record).map(|a| a.cents))?;
+        sum += slot
+            .live()?
+            .map_or(Ok(0), |record| Stored::<Account>::decode(record).map(|a| a.cents))?;
     }
     Ok(sum)
 }
 
 /// Everything that must hold of a store at rest, given what each clerk was told. Says what does
 /// not.
-pub async fn audit(store: &Store, told: &HashMap<u64, u64>) -> Result<Vec<String>> {
+pub async fn audit(store: &Store, told: &BTreeMap<u64, u64>) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     let sum = sum(store).await?;
     if sum != TOTAL {

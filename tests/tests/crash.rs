@@ -1,6 +1,7 @@
 //! kill -9 at random moments: nothing acknowledged is missing, and no part of a commit is seen.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,7 +35,7 @@ fn kill_rounds(backend: &str, url: impl Fn(&Path) -> String) {
     let dir = tempfile::tempdir().unwrap();
     let url = url(dir.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut told = HashMap::new();
+    let mut told = BTreeMap::new();
     let mut acknowledged = 0_u64;
     for round in 1..=rounds {
         acknowledged += one_round(&url, random.u64(0..40), &mut told, backend == "sqlite");
@@ -63,18 +64,17 @@ async fn open(url: &str, options: OpenOptions) -> Store {
 
 /// Lets the worker run until some time after its first acknowledgement, kills it, and notes what
 /// each clerk was told last. A second process reads along where the store can be shared.
-fn one_round(url: &str, after_ms: u64, told: &mut HashMap<u64, u64>, shared: bool) -> u64 {
-    let mut worker = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .arg(url)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn one_round(url: &str, after_ms: u64, told: &mut BTreeMap<u64, u64>, shared: bool) -> u64 {
+    let mut worker =
+        Command::new(env!("CARGO_BIN_EXE_ledger")).arg(url).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
     let first = lines.next().and_then(Result::ok);
-    let reader = shared.then(|| std::thread::spawn({
-        let url = url.to_owned();
-        move || read_along(&url)
-    }));
+    let reader = shared.then(|| {
+        std::thread::spawn({
+            let url = url.to_owned();
+            move || read_along(&url)
+        })
+    });
     std::thread::sleep(Duration::from_millis(after_ms));
     worker.kill().unwrap();
     let status = worker.wait().unwrap();

@@ -51,6 +51,11 @@
 //!
 //! Not a job queue, and no network service: a store is a file, a folder or memory.
 
+// Lets the documentation tests run what the readme shows.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod location;
 mod open;
 #[cfg(feature = "testing")]
