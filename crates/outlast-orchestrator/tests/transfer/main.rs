@@ -6,6 +6,7 @@
 mod backends;
 mod content;
 mod file;
+mod forged;
 mod format;
 mod hostile;
 mod meanwhile;
