@@ -66,7 +66,8 @@ fn entry_line(id: &str, seq: u64, data: &str) -> Value {
 /// An export of these lines, with the right counts and sums.
 async fn forged(lines: &[Value]) -> String {
     let header = exported(&store()).await.lines().next().unwrap().to_owned();
-    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let texts: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let body = texts.iter().fold(String::new(), |body, line| body + line + "\n");
     let count = |name: &str| lines.iter().filter(|line| line.get(name).is_some()).count();
     let mut keys: Vec<_> = lines
         .iter()
@@ -132,8 +133,8 @@ async fn transient_attributes_of_nothing_are_refused() {
     let mut gone = version("a", 1);
     gone.state = None;
     refused(3, Invalid, "no live entity", &[version_line(&gone), line.clone()]).await;
-    let live = version_line(&version("a", 1));
-    refused(4, Invalid, "no live entity", &[live, line.clone(), line]).await;
+    let first = version_line(&version("a", 1));
+    refused(4, Invalid, "no live entity", &[first, line.clone(), line]).await;
 }
 
 #[tokio::test]
