@@ -58,8 +58,15 @@ pub(crate) struct Newborn {
 impl Newborn {
     /// An empty file of a name of its own beside `target`, for its owner alone.
     pub(crate) fn create(target: &Place, unique: &str) -> Result<Self> {
-        let name = target.path().file_name().unwrap_or_default().to_string_lossy();
-        let temporary = folder(target.path()).join(format!(".{name}.{unique}.new"));
+        let (name, folder) = (target.path().file_name(), folder(target.path()));
+        if !folder.is_dir() {
+            let folder = folder.display();
+            return Err(Error::unavailable(format!(
+                "the folder {folder} for the store {target} does not exist; create it"
+            )));
+        }
+        let name = name.unwrap_or_default().to_string_lossy();
+        let temporary = folder.join(format!(".{name}.{unique}.new"));
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]

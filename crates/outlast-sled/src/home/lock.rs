@@ -81,6 +81,7 @@ fn busy(dir: &Path, file: &mut File) -> Error {
     let holder = holder.map_or("another process".to_owned(), |pid| format!("process {pid}"));
     let place = dir.display();
     Error::busy(format!(
-        "the sled store at {place} is in use by {holder}; one may use it at a time"
+        "the sled store at {place} is in use by {holder}; one process at a time can open a sled \
+         store: wait for it to end, or stop it"
     ))
 }

@@ -121,7 +121,7 @@ fn vacant(path: &Path, options: &OpenOptions) -> Result<Found> {
     if !parent.is_dir() {
         let parent = parent.display();
         return Err(Error::unavailable(format!(
-            "the folder {parent} for the store {place} does not exist; make it first"
+            "the folder {parent} for the store {place} does not exist; create it"
         )));
     }
     Ok(Found::Nothing)
