@@ -43,7 +43,7 @@ CREATE TABLE history (
     state           TEXT     -- last, so that the other columns are read without it
 );
 CREATE INDEX history_commit ON history (commit_id) WHERE digest IS NOT NULL;
-CREATE INDEX history_marker ON history (seq) WHERE entity IS NULL;
+CREATE INDEX history_marker ON history (at) WHERE entity IS NULL;
 
 -- The newest version of each entity, tombstones included, without its content.
 CREATE TABLE head (
@@ -89,7 +89,7 @@ CREATE TABLE stream_entry (
     data     BLOB NOT NULL
 );
 
--- Commits of which rows were pruned while their ids still had to be remembered.
+-- Commits of which versions were pruned while their ids still had to be remembered.
 CREATE TABLE remembered (
     commit_id BLOB PRIMARY KEY,
     seq       INTEGER NOT NULL,

@@ -11,7 +11,7 @@ use crate::write::{ReadSet, View, WriteSet, Written};
 use crate::{
     AttrName, Change, Counts, Damage, Durability, Entry, Epoch, HistoryQuery, Incarnation, Key,
     Kind, Limits, Listed, Page, Query, Result, Revision, Seq, Slot, Space, StreamName, StreamQuery,
-    Verified, Version, Versioned,
+    Timestamp, Verified, Version, Versioned,
 };
 
 /// What a store is and what it promises.
@@ -102,8 +102,8 @@ pub trait Backend: Admin + Debug + Send + Sync + 'static {
     /// place.
     async fn streams(&self, kind: &Kind, page: &Page) -> Result<Listed<StreamExtent>>;
 
-    /// The commits after a revision, in order, none left out; `Compacted` if a version that one
-    /// of them wrote was pruned.
+    /// The commits after a revision, in order, none left out; `Compacted` if one of them was
+    /// forgotten or a version that one of them wrote was pruned.
     ///
     /// The page's cursor is ignored: `after` says where to go on.
     async fn changes(&self, after: Revision, limit: u32) -> Result<Listed<Change>>;
@@ -225,6 +225,19 @@ pub enum Prune {
         key: Key,
         /// The version that deleted it.
         version: Version,
+    },
+    /// Commits made before a moment that hold no version any more, with their ids: those that
+    /// only appended, and what is remembered of those whose versions were pruned. A commit of
+    /// which a version is kept stays, and entries of streams are not touched.
+    ///
+    /// The moment must be at least [`REMEMBERED_FOR`](crate::REMEMBERED_FOR) ago. A backend reads
+    /// no clock and cannot make sure of it, and a batch sent again after its commit was forgotten
+    /// too early is applied twice.
+    Commits {
+        /// What was made at this moment or later stays, as [`CommitId::is_older`] judges it.
+        ///
+        /// [`CommitId::is_older`]: crate::CommitId::is_older
+        before: Timestamp,
     },
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, Timestamp};
 
 /// Who numbers versions: raised when the authority over a kind changes, so that a number lost
 /// with volatile memory never comes back meaning something else.
@@ -96,6 +96,12 @@ impl CommitId {
     pub fn millis(self) -> i64 {
         let bytes = self.0.as_u128() >> 80;
         i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+
+    /// Whether this id and the commit that it names, made `at` this time, are both of before a
+    /// moment. Clocks differ, and what counts is how long the id may still be sent again.
+    pub fn is_older(self, at: Timestamp, than: Timestamp) -> bool {
+        at < than && self.millis() < than.as_millis()
     }
 
     /// The 16 bytes, ordered by time.

@@ -19,6 +19,15 @@ pub(crate) struct FeedRow {
     pub(crate) versions: Vec<Arc<Versioned>>,
 }
 
+/// A commit of which versions are kept.
+#[derive(Debug)]
+pub(crate) struct Holding {
+    pub(crate) id: CommitId,
+    pub(crate) at: Timestamp,
+    /// How many.
+    pub(crate) versions: usize,
+}
+
 /// Everything, as of the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
@@ -36,8 +45,10 @@ pub(crate) struct Content {
     pub(crate) feed: VecDeque<FeedRow>,
     /// What is remembered of commits.
     pub(crate) commits: HashMap<CommitId, Arc<Remembered>>,
-    /// Commits in their order, to forget the oldest first.
-    pub(crate) order: VecDeque<(Timestamp, CommitId)>,
+    /// Commits of which versions are kept.
+    pub(crate) holding: HashMap<Revision, Holding>,
+    /// Commits of which none is, the oldest first.
+    pub(crate) spent: BTreeMap<(Timestamp, Revision), CommitId>,
     /// Streams by kind, then by name.
     pub(crate) streams: HashMap<Kind, BTreeMap<StreamName, Stream>>,
     /// Roughly the bytes held.

@@ -1,8 +1,6 @@
 //! Removing what a plan names, a bounded number of rows at a time.
 
-use outlast_core::{
-    Key, Prune, PrunePlan, Pruned, REMEMBERED_FOR, Revision, Seq, StreamName, Version,
-};
+use outlast_core::{Key, Prune, PrunePlan, Pruned, Revision, Seq, StreamName, Timestamp, Version};
 
 use crate::content::{Content, weight};
 use crate::stream;
@@ -19,7 +17,7 @@ impl Content {
                 break;
             }
         }
-        self.forget();
+        self.cut_feed();
         pruned
     }
 
@@ -38,6 +36,7 @@ impl Content {
             }
             Prune::History { key, below } => self.prune_history(key, *below, left),
             Prune::Tombstone { key, version } => self.prune_tombstone(key, *version, left),
+            Prune::Commits { before } => self.prune_commits(*before, left),
         }
     }
 
@@ -90,25 +89,32 @@ impl Content {
         for kept in gone {
             self.rows.remove(&kept.row);
             self.bytes = self.bytes.saturating_sub(weight(&kept.version));
-            self.compacted = self.compacted.max(kept.version.revision);
+            let revision = kept.version.revision;
+            self.compacted = self.compacted.max(revision);
+            let Some(commit) = self.holding.get_mut(&revision) else { continue };
+            commit.versions -= 1;
+            if commit.versions == 0 {
+                self.spent.insert((commit.at, revision), commit.id);
+                self.holding.remove(&revision);
+            }
         }
     }
 
-    /// Cuts the feed where it was compacted, and forgets the commits that are old enough too.
-    fn forget(&mut self) {
-        while self.feed.pop_front_if(|row| row.known.revision <= self.compacted).is_some() {}
-        let Some((now, _)) = self.order.back().copied() else { return };
-        let oldest = now.minus(REMEMBERED_FOR);
-        let compacted = self.compacted;
-        let commits = &mut self.commits;
-        let forgettable = |id| {
-            let revision = commits.get(id).map_or(Revision::ZERO, |known| known.revision);
-            revision <= compacted
-        };
-        let count =
-            self.order.iter().take_while(|(at, id)| *at < oldest && forgettable(id)).count();
-        for (_, id) in self.order.drain(..count) {
-            commits.remove(&id);
+    fn prune_commits(&mut self, before: Timestamp, left: u64) -> u64 {
+        let old = self.spent.range(..(before, Revision::ZERO));
+        let old = old.filter(|((at, _), id)| id.is_older(*at, before));
+        let old = old.take(usize::try_from(left).unwrap_or(usize::MAX));
+        let old: Vec<_> = old.map(|(place, id)| (*place, *id)).collect();
+        for (place, id) in &old {
+            self.spent.remove(place);
+            self.commits.remove(id);
+            self.compacted = self.compacted.max(place.1);
         }
+        old.len() as u64
+    }
+
+    /// Cuts the feed where it was compacted.
+    fn cut_feed(&mut self) {
+        while self.feed.pop_front_if(|row| row.known.revision <= self.compacted).is_some() {}
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use outlast_core::{Attributes, Commit, Durability, Entry, Key, Versioned, WriteSet, Written};
 
-use crate::content::{Content, FeedRow, weight};
+use crate::content::{Content, FeedRow, Holding, weight};
 use crate::stream::{self, Stream};
 use crate::table::Kept;
 
@@ -40,7 +40,12 @@ impl Content {
         }
         let known = Arc::new(commit.remembered());
         self.commits.insert(commit.id, known.clone());
-        self.order.push_back((commit.at, commit.id));
+        let holding = Holding { id: commit.id, at: commit.at, versions: versions.len() };
+        if versions.is_empty() {
+            self.spent.insert((commit.at, commit.revision), commit.id);
+        } else {
+            self.holding.insert(commit.revision, holding);
+        }
         self.feed.push_back(FeedRow { id: commit.id, known, versions });
         self.revision = commit.revision;
     }

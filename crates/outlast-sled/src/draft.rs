@@ -59,6 +59,13 @@ impl<'a> Draft<'a> {
         self.changes.insert((table, key), None);
     }
 
+    /// The keys of a table below `end` that it writes.
+    pub(crate) fn keys_below(&self, table: Table, end: &[u8]) -> Vec<Vec<u8>> {
+        let changes = self.changes.range((table, Vec::new())..(table, end.to_vec()));
+        let written = changes.filter(|(_, row)| row.is_some());
+        written.map(|((_, key), _)| key.clone()).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }

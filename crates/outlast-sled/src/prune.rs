@@ -1,7 +1,7 @@
 //! Removing what a plan names, a bounded number of rows at a time.
 
 use outlast_core::{
-    Key, Prune, PrunePlan, Pruned, REMEMBERED_FOR, Result, Seq, StreamName, Version,
+    ErrorKind, Key, Prune, PrunePlan, Pruned, Result, Revision, Seq, StreamName, Timestamp, Version,
 };
 
 use crate::codec::{CommitRow, Extent, HeadRow, State, VersionRow, key};
@@ -23,7 +23,6 @@ pub(crate) fn draft(
             break;
         }
     }
-    pruning.forget()?;
     let Pruning { draft, rows, .. } = pruning;
     let transaction = if draft.is_empty() { None } else { Some(draft.finish()) };
     Ok((transaction, Pruned { rows, done }))
@@ -52,6 +51,7 @@ impl Pruning<'_> {
                 self.versions(key, |version| version.n < *below && Some(version) != head)
             }
             Prune::Tombstone { key, version } => self.tombstone(key, *version),
+            Prune::Commits { before } => self.commits(*before),
         }
     }
 
@@ -98,6 +98,7 @@ impl Pruning<'_> {
             state.floor = state.floor.max(row.version.revision);
             self.draft.remove(Table::Audit, row.position.to_be_bytes().to_vec());
             self.draft.remove(Table::History, place.to_vec());
+            self.spend(row.version.revision)?;
             self.rows += 1;
         }
         Ok(true)
@@ -117,25 +118,68 @@ impl Pruning<'_> {
         Ok(true)
     }
 
-    /// Forgets commits that the feed no longer reaches and that are no longer to be remembered.
-    ///
-    /// The time is that of the newest commit, since a backend reads no clock.
-    fn forget(&mut self) -> Result<()> {
-        let state = self.draft.state;
-        let oldest = state.latest.minus(REMEMBERED_FOR);
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let tables = self.draft.tables();
-        let end = state.floor.next().0.to_be_bytes();
-        for pair in tables.walk(Table::Feed, &[], Some(&end), false)?.take(limit) {
-            let (place, bytes) = pair?;
-            let damaged = |flaw| tables.error(Table::Feed, &place, flaw);
-            let row: CommitRow = Tables::met(Table::Feed, &place, bytes).map_err(damaged)?;
-            if row.known.at >= oldest {
-                break;
-            }
-            self.draft.remove(Table::Commits, row.id.as_bytes().to_vec());
-            self.draft.remove(Table::Feed, place.to_vec());
+    /// Notes that a commit lost a version. Whether it was the last is asked when commits go.
+    fn spend(&mut self, revision: Revision) -> Result<()> {
+        // Versions put beneath a head belong to no commit of this store.
+        if let Some(row) = self.commit(revision)? {
+            self.draft.put(Table::Spent, key::spent(row.known.at, revision), &());
         }
         Ok(())
+    }
+
+    fn commit(&self, revision: Revision) -> Result<Option<CommitRow>> {
+        self.draft.content(Table::Feed, &revision.0.to_be_bytes())
+    }
+
+    /// Forgets commits of which no version is left.
+    fn commits(&mut self, before: Timestamp) -> Result<bool> {
+        let tables = self.draft.tables();
+        let end = key::spent(before, Revision::ZERO);
+        let fresh = self.draft.keys_below(Table::Spent, &end);
+        let stored = tables.walk(Table::Spent, &[], Some(&end), false)?;
+        let stored = stored.map(|pair| pair.map(|(place, _)| place.to_vec()));
+        for place in stored.chain(fresh.into_iter().map(Ok)) {
+            let place = place?;
+            let damaged = |flaw| tables.error(Table::Spent, &place, flaw);
+            let revision = key::to_spent(&place).map_err(damaged)?;
+            // What this transaction has seen to already is met again among what it wrote.
+            let is_noted = self.draft.content::<()>(Table::Spent, &place)?.is_some();
+            let Some(row) = self.commit(revision)?.filter(|_| is_noted) else { continue };
+            if !row.id.is_older(row.known.at, before) {
+                continue;
+            }
+            if self.is_spent() {
+                return Ok(false);
+            }
+            self.draft.remove(Table::Spent, place);
+            self.rows += 1;
+            if !self.holds_any(&row)? {
+                self.forget(&row);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a version that a commit wrote is left. A damaged one is.
+    fn holds_any(&self, row: &CommitRow) -> Result<bool> {
+        for (entity, version) in &row.known.versions {
+            let place = key::version(entity, *version);
+            // A number is given again after a tombstone was pruned: to another commit's version.
+            match self.draft.content::<VersionRow>(Table::History, &place) {
+                Ok(Some(kept)) if kept.version.revision == row.known.revision => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn forget(&mut self, row: &CommitRow) {
+        let revision = row.known.revision;
+        let state = &mut self.draft.state;
+        state.floor = state.floor.max(revision);
+        self.draft.remove(Table::Commits, row.id.as_bytes().to_vec());
+        self.draft.remove(Table::Feed, revision.0.to_be_bytes().to_vec());
     }
 }

@@ -9,6 +9,7 @@
 //! | entries | the same, place | one entry |
 //! | feed | revision | commit id, digest, what it wrote |
 //! | commits | commit id | revision |
+//! | spent | time, revision | nothing: of that commit no version may be left |
 //! | audit | position | key in the history |
 //! | meta | `identity`, `state` | whose it is, where it stands |
 
@@ -32,6 +33,7 @@ pub(crate) enum Table {
     Entries,
     Feed,
     Commits,
+    Spent,
     Audit,
     Meta,
 }
@@ -42,7 +44,7 @@ pub(crate) const IDENTITY: &[u8] = b"identity";
 pub(crate) const STATE: &[u8] = b"state";
 
 impl Table {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Heads,
         Self::History,
         Self::Index,
@@ -50,6 +52,7 @@ impl Table {
         Self::Entries,
         Self::Feed,
         Self::Commits,
+        Self::Spent,
         Self::Audit,
         Self::Meta,
     ];
@@ -63,6 +66,7 @@ impl Table {
             Self::Entries => "entries",
             Self::Feed => "feed",
             Self::Commits => "commits",
+            Self::Spent => "spent",
             Self::Audit => "audit",
             Self::Meta => "meta",
         }

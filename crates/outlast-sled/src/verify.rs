@@ -158,35 +158,56 @@ impl Walk<'_> {
     }
 
     fn feed(&mut self, state: &State) -> Result<()> {
-        let mut expected = None;
+        // Up to the floor, commits that hold no version any more may be gone.
+        let mut expected = state.floor.next();
         self.each(Table::Feed, &[], |walk, place, row: CommitRow| {
             let revision = row.known.revision;
-            let begins = expected.unwrap_or(revision.min(state.floor.next()));
-            if revision != begins {
-                let why = format!("it follows a gap: commit {} is gone", begins.0);
-                walk.report(Table::Feed, place, Flaw::new(why));
+            if revision > state.floor {
+                if revision != expected {
+                    let why = format!("it follows a gap: commit {} is gone", expected.0);
+                    walk.report(Table::Feed, place, Flaw::new(why));
+                }
+                expected = revision.next();
             }
-            expected = Some(revision.next());
-            let id = walk.tables.content::<Revision>(Table::Commits, row.id.as_bytes())?;
-            if !id.is_some_and(|found| found.is_err() || found == Ok(revision)) {
-                walk.report(Table::Feed, place, Flaw::new("its commit id is not remembered"));
-            }
-            Ok(())
+            walk.commit(place, &row)
         })?;
-        if expected.unwrap_or(state.floor.next()) != state.revision.next() {
+        if expected != state.revision.next() {
             let why = format!("the feed ends before commit {}", state.revision.0);
             self.report(Table::Feed, &state.revision.0.to_be_bytes(), Flaw::new(why));
         }
         Ok(())
     }
 
+    fn commit(&mut self, place: &[u8], row: &CommitRow) -> Result<()> {
+        let revision = row.known.revision;
+        let id = self.tables.content::<Revision>(Table::Commits, row.id.as_bytes())?;
+        if !id.is_some_and(|found| found.is_err() || found == Ok(revision)) {
+            self.report(Table::Feed, place, Flaw::new("its commit id is not remembered"));
+        }
+        let spent = key::spent(row.known.at, revision);
+        if row.known.versions.is_empty() && self.tables.row(Table::Spent, &spent)?.is_none() {
+            self.report(Table::Feed, place, Flaw::new("it is not known to hold no version"));
+        }
+        Ok(())
+    }
+
     fn commits(&mut self) -> Result<()> {
         self.each(Table::Commits, &[], |walk, id, revision: Revision| {
-            if walk.tables.row(Table::Feed, &revision.0.to_be_bytes())?.is_none() {
-                let why = format!("its commit {} is gone", revision.0);
-                walk.report(Table::Commits, id, Flaw::new(why));
+            walk.has_commit(Table::Commits, id, revision)
+        })?;
+        self.each(Table::Spent, &[], |walk, place, (): ()| match key::to_spent(place) {
+            Ok(revision) => walk.has_commit(Table::Spent, place, revision),
+            Err(flaw) => {
+                walk.report(Table::Spent, place, flaw);
+                Ok(())
             }
-            Ok(())
         })
+    }
+
+    fn has_commit(&mut self, table: Table, place: &[u8], revision: Revision) -> Result<()> {
+        if self.tables.row(Table::Feed, &revision.0.to_be_bytes())?.is_none() {
+            self.report(table, place, Flaw::new(format!("its commit {} is gone", revision.0)));
+        }
+        Ok(())
     }
 }

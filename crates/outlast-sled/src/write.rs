@@ -39,7 +39,9 @@ fn put_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<()> {
     draft.put(Table::Feed, feed, &CommitRow { id: commit.id, known: commit.remembered() });
     draft.put(Table::Commits, commit.id.as_bytes().to_vec(), &commit.revision);
     draft.state.revision = commit.revision;
-    draft.state.latest = draft.state.latest.max(commit.at);
+    if commit.versions.is_empty() {
+        draft.put(Table::Spent, key::spent(commit.at, commit.revision), &());
+    }
     Ok(())
 }
 

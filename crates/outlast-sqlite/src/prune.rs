@@ -3,7 +3,9 @@
 //! Versions go from the boundary downwards, so that a slice walks only what is kept and what it
 //! removes, never the whole chain; the chain stays linked after every slice.
 
-use outlast_core::{Error, Key, Prune, PrunePlan, Pruned, Result, Seq, StreamName, Version};
+use outlast_core::{
+    Error, Key, Prune, PrunePlan, Pruned, Result, Seq, StreamName, Timestamp, Version,
+};
 
 use crate::Sqlite;
 use crate::codec::{Cells, STREAM_BITS};
@@ -44,10 +46,6 @@ impl Sqlite {
                 }
             }
         }
-        let budget = limit.saturating_sub(pruned.rows);
-        if budget > 0 && pruned.rows > 0 {
-            pruned.rows += self.prune_markers(budget).await?;
-        }
         pruned.done = true;
         Ok(pruned)
     }
@@ -67,6 +65,7 @@ impl Sqlite {
             Prune::Tombstone { key, version } => {
                 self.prune_tombstone(&mut writer, key, *version, budget).await?
             }
+            Prune::Commits { before } => self.prune_commits(&mut writer, *before, budget).await?,
         };
         writer.keep();
         Ok(pruned)
@@ -176,27 +175,31 @@ impl Sqlite {
         }
     }
 
-    /// Rows that mark commits without versions go with the feed they belong to.
-    async fn prune_markers(&self, budget: u64) -> Result<u64> {
-        let mut writer = self.connections.writer().await?;
-        let answers = self
-            .begin(&mut writer, |script| {
-                script
-                    .sql(
-                        "SELECT seq FROM history WHERE entity IS NULL AND seq <= \
-                         (SELECT floor_seq FROM meta) ORDER BY seq LIMIT ",
-                    )
-                    .value(budget.cast_signed())
-                    .end();
-            })
-            .await?;
-        let rows = answers.get(1).map(|answer| &answer.rows).into_iter().flatten();
-        let seqs: Vec<i64> = rows.filter_map(|row| Cells(row).int(0)).collect();
+    /// Rows that mark commits, and what is remembered of commits whose rows were pruned.
+    async fn prune_commits(
+        &self,
+        writer: &mut Writer<'_>,
+        before: Timestamp,
+        budget: u64,
+    ) -> Result<(u64, bool)> {
+        let answers = self.begin(writer, |script| ask_forgettable(script, before, budget)).await?;
+        let rows = |answer: usize| answers.get(answer).map(|answer| &answer.rows);
+        let markers = rows(1).into_iter().flatten();
+        let markers: Vec<i64> = markers.filter_map(|row| Cells(row).int(0)).collect();
+        let left = budget.saturating_sub(markers.len() as u64);
+        let ids = rows(2).into_iter().flatten().filter_map(|row| Cells(row).bytes(0));
+        let ids: Vec<&[u8]> = ids.take(usize::try_from(left).unwrap_or(usize::MAX)).collect();
         let mut script = Script::new();
-        remove_rows(&mut script, &seqs);
-        let (rows, _) = self.end(&mut writer, script, seqs.len() as u64, true).await?;
-        writer.keep();
-        Ok(rows)
+        delete_rows(&mut script, &markers);
+        for ids in ids.chunks(MOST_ROWS) {
+            script.sql("DELETE FROM remembered WHERE commit_id IN (SELECT column1 FROM ");
+            script.values(1, ids, |script, _, id| {
+                script.bind(id.to_vec());
+            });
+            script.sql(" WHERE column1 IS NOT NULL)").end();
+        }
+        let removed = (markers.len() + ids.len()) as u64;
+        self.end(writer, script, removed, removed < budget).await
     }
 
     async fn begin(
@@ -226,6 +229,29 @@ impl Sqlite {
         Ok((rows, done))
     }
 }
+
+/// Commits older than a moment of which no version is kept: their markers, then the ids of those
+/// that are remembered apart from history.
+fn ask_forgettable(script: &mut Script, before: Timestamp, budget: u64) {
+    let budget = i64::try_from(budget).unwrap_or(i64::MAX);
+    // An id begins with its milliseconds, so it is of before the moment iff it sorts below these.
+    let id = u64::try_from(before.as_millis()).unwrap_or(0) << 16;
+    let id = id.to_be_bytes().into_iter().take(6).collect::<Vec<u8>>();
+    script
+        .sql("SELECT o.seq FROM history o WHERE o.entity IS NULL AND o.at < ")
+        .value(before.as_micros())
+        .sql(" AND o.commit_id < ")
+        .value(id.clone());
+    script.sql(HOLDS_NOTHING).sql(" ORDER BY o.at LIMIT ").value(budget).end();
+    script.sql("SELECT o.commit_id FROM remembered o WHERE o.commit_id < ").value(id);
+    script.sql(" AND o.at < ").value(before.as_micros());
+    script.sql(HOLDS_NOTHING).sql(" LIMIT ").value(budget).end();
+}
+
+/// Of the commit that the row `o` stands for, no version is kept.
+const HOLDS_NOTHING: &str = " AND NOT EXISTS (SELECT 1 FROM history h \
+     WHERE h.seq BETWEEN (o.seq >> 16 << 16) AND (o.seq | 65535) \
+     AND h.entity IS NOT NULL AND h.beneath IS NULL)";
 
 /// Removes links and ties the kept ones together; the head always stays.
 fn unlink(script: &mut Script, chain: &[Link], gone: impl Fn(&Link) -> bool, budget: u64) -> usize {
@@ -282,11 +308,17 @@ fn push_walk(script: &mut Script, key: &Key, limit: u64) {
         .end();
 }
 
-/// Deletes rows of history. Commits that may be repeated are remembered first, and the feed's
-/// floor rises to the newest row that was part of it.
+/// Removes versions. Their commits may be repeated, so they are remembered first.
 fn remove_rows(script: &mut Script, seqs: &[i64]) {
     for seqs in seqs.chunks(MOST_ROWS) {
         push_remembered(script, seqs);
+    }
+    delete_rows(script, seqs);
+}
+
+/// Deletes rows of history. The feed's floor rises to the newest that was part of it.
+fn delete_rows(script: &mut Script, seqs: &[i64]) {
+    for seqs in seqs.chunks(MOST_ROWS) {
         script.sql("UPDATE meta SET floor_seq = max(floor_seq, coalesce((SELECT max(h.seq) FROM ");
         push_seqs(script, seqs);
         script.sql(" v CROSS JOIN history h ON h.seq = v.column1 WHERE h.beneath IS NULL), 0))");

@@ -1,6 +1,6 @@
 //! Pruning: a row at a time until the limit is reached.
 
-use outlast_core::{Key, Prune, Revision, Seq, StreamName, Version};
+use outlast_core::{Key, Prune, Revision, Seq, StreamName, Timestamp, Version};
 
 use super::Rows;
 
@@ -18,6 +18,7 @@ impl Rows {
             }
             Prune::History { key, below } => self.prune_version(key, *below),
             Prune::Tombstone { key, version } => self.prune_tombstone(key, *version),
+            Prune::Commits { before } => self.forget_commit(*before),
         }
     }
 
@@ -48,6 +49,16 @@ impl Rows {
             self.drop_version(&place);
         }
         true
+    }
+
+    fn forget_commit(&mut self, before: Timestamp) -> bool {
+        let holds = |revision| self.versions.values().any(|row| row.revision == revision);
+        let old = self.commits.iter().find(|(revision, (id, known))| {
+            id.is_older(known.at, before) && !holds(**revision)
+        });
+        let Some(revision) = old.map(|(revision, _)| *revision) else { return false };
+        self.compacted = self.compacted.max(revision);
+        self.commits.remove(&revision).is_some()
     }
 
     fn drop_version(&mut self, place: &(Key, Version)) -> bool {

@@ -14,7 +14,8 @@ use super::{Row, Rows, Text, Toy};
 
 impl Rows {
     fn revision(&self) -> Revision {
-        self.commits.keys().last().copied().unwrap_or_default()
+        // The last commit may have been forgotten.
+        self.commits.keys().last().copied().unwrap_or_default().max(self.compacted)
     }
 
     fn fetch(&self, reads: &ReadSet) -> View {

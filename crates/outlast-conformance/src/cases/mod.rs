@@ -12,6 +12,7 @@ mod durability;
 mod expect;
 mod feed;
 mod filter;
+mod forget;
 mod group;
 mod history;
 mod index;
@@ -47,6 +48,7 @@ pub fn cases() -> Vec<Case> {
         expect::cases(),
         feed::cases(),
         filter::cases(),
+        forget::cases(),
         group::cases(),
         history::cases(),
         index::cases(),

@@ -29,7 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn prune(t: &Trial, items: impl IntoIterator<Item = Prune>) -> u64 {
+/// Carries out a plan in small steps.
+pub(super) async fn prune(t: &Trial, items: impl IntoIterator<Item = Prune>) -> u64 {
     let plan = PrunePlan { items: items.into_iter().collect() };
     let mut rows = 0;
     for _ in 0..1000 {

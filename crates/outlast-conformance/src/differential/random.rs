@@ -191,10 +191,16 @@ fn merge_entries(rng: &mut Rng, stream: &StreamName) -> Op {
 fn prune(rng: &mut Rng, model: &Model) -> Prune {
     let key = pick(rng, &keys());
     let stream = pick(rng, &streams());
-    match rng.u32(0..4) {
+    match rng.u32(0..5) {
         0 => Prune::Entries { stream, up_to: Seq(rng.u64(0..12)) },
         1 => Prune::Stream(stream),
         2 => Prune::History { key, below: rng.u64(0..8) },
+        3 => {
+            let mut moments = model.moments();
+            moments.push(Timestamp::from_micros(0));
+            let by = Duration::from_micros(pick(rng, &[0, 1, 1000, 1001]));
+            Prune::Commits { before: pick(rng, &moments).plus(by) }
+        }
         _ => {
             let version = model.newest(&key).map(|head| head.version);
             let mut version = version.unwrap_or(Version::new(Epoch(1), 1));

@@ -27,7 +27,7 @@ pub struct Model {
     epoch: Epoch,
     durability: Durability,
     revision: u64,
-    /// The newest revision of which a version was pruned.
+    /// The newest revision that was forgotten or of which a version was pruned.
     compacted: u64,
     /// Every version kept, in the order they were written.
     rows: Vec<Versioned>,
@@ -36,6 +36,8 @@ pub struct Model {
     transient: Vec<(Key, Attributes)>,
     streams: Vec<Stream>,
     known: Vec<(Batch, Receipt)>,
+    /// Batches whose commits were forgotten. Nothing depends on them but what is tried.
+    forgotten: Vec<Batch>,
     feed: Vec<Change>,
 }
 
@@ -52,6 +54,7 @@ impl Model {
             transient: Vec::new(),
             streams: Vec::new(),
             known: Vec::new(),
+            forgotten: Vec::new(),
             feed: Vec::new(),
         }
     }
@@ -100,6 +103,21 @@ impl Model {
                     self.heads.retain(|head| head.key != *key);
                     self.drop_rows(key, u64::MAX);
                 }
+            }
+            Prune::Commits { before } => self.forget(*before),
+        }
+    }
+
+    fn forget(&mut self, before: Timestamp) {
+        let millis = before.as_micros().div_euclid(1000);
+        let known = std::mem::take(&mut self.known);
+        for (batch, receipt) in known {
+            let holds = self.rows.iter().any(|row| row.revision == receipt.revision);
+            if holds || receipt.at >= before || batch.id.millis() >= millis {
+                self.known.push((batch, receipt));
+            } else {
+                self.compacted = self.compacted.max(receipt.revision.0);
+                self.forgotten.push(batch);
             }
         }
     }
@@ -187,7 +205,12 @@ impl Model {
 
     /// What was sent before.
     pub(crate) fn known(&self) -> impl Iterator<Item = &Batch> {
-        self.known.iter().map(|(batch, _)| batch)
+        self.known.iter().map(|(batch, _)| batch).chain(&self.forgotten)
+    }
+
+    /// When the commits that are not forgotten were made.
+    pub(crate) fn moments(&self) -> Vec<Timestamp> {
+        self.known.iter().map(|(_, receipt)| receipt.at).collect()
     }
 
     /// The newest version under a key, deleted or not.

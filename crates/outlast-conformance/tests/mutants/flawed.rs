@@ -47,6 +47,8 @@ pub(crate) enum Flaw {
     PrunesUnbounded,
     DonePruningTooEarly,
     PrunesAnyTombstone,
+    KeepsEveryCommit,
+    ForgetsYoungCommits,
     NeverCloses,
     ClosesOnce,
     PromisesTooMuch,
@@ -295,6 +297,14 @@ impl Backend for Flawed {
             {
                 *version = last;
             }
+            if let Prune::Commits { before } = item
+                && self.has(Flaw::ForgetsYoungCommits)
+            {
+                *before = before.plus(Duration::from_hours(1));
+            }
+        }
+        if self.has(Flaw::KeepsEveryCommit) {
+            plan.items.retain(|item| !matches!(item, Prune::Commits { .. }));
         }
         let limit = if self.has(Flaw::PrunesUnbounded) { u32::MAX } else { limit };
         let mut pruned = self.inner.prune(&plan, limit).await?;

@@ -3,7 +3,7 @@
 //! Names, ids and attribute texts hold no NUL, so a NUL ends them; numbers have a fixed width
 //! with the highest byte first.
 
-use outlast_core::{AttrName, AttrValue, Id, Key, Kind, Space, Version};
+use outlast_core::{AttrName, AttrValue, Id, Key, Kind, Revision, Space, Timestamp, Version};
 
 use super::Flaw;
 
@@ -50,6 +50,13 @@ pub(crate) fn entry(stream: &Key, seq: u64) -> Vec<u8> {
     bytes
 }
 
+/// A commit of which no version may be left.
+pub(crate) fn spent(at: Timestamp, revision: Revision) -> Vec<u8> {
+    let mut bytes = signed(at.as_micros()).to_vec();
+    bytes.extend(revision.0.to_be_bytes());
+    bytes
+}
+
 /// Every index row of one attribute begins so.
 pub(crate) fn attribute(kind: &Kind, space: Space, name: &AttrName) -> Vec<u8> {
     let mut bytes = lineage(kind, space);
@@ -64,8 +71,7 @@ pub(crate) fn value(kind: &Kind, space: Space, name: &AttrName, value: &AttrValu
     match value {
         AttrValue::Int(number) => {
             bytes.push(1);
-            // With the sign bit turned over, negative numbers sort before the others.
-            bytes.extend((number.cast_unsigned() ^ (1 << 63)).to_be_bytes());
+            bytes.extend(signed(*number));
         }
         AttrValue::Text(text) => {
             bytes.push(2);
@@ -132,6 +138,12 @@ pub(crate) fn to_index(bytes: &[u8]) -> Result<(Key, AttrName, AttrValue), Flaw>
     Ok((key, name, value))
 }
 
+/// The revision of the spent commit whose key this is.
+pub(crate) fn to_spent(bytes: &[u8]) -> Result<Revision, Flaw> {
+    let (at, revision) = bytes.split_last_chunk::<8>().ok_or_else(foreign)?;
+    if at.len() == 8 { Ok(Revision(u64::from_be_bytes(*revision))) } else { Err(foreign()) }
+}
+
 /// The number whose key this is.
 pub(crate) fn to_number(bytes: &[u8]) -> Result<u64, Flaw> {
     Ok(u64::from_be_bytes(bytes.try_into().map_err(|_| foreign())?))
@@ -145,6 +157,11 @@ pub(crate) fn after(prefix: &[u8]) -> Option<Vec<u8>> {
         *last += 1;
     }
     Some(bytes)
+}
+
+/// With the sign bit turned over, negative numbers sort before the others.
+fn signed(number: i64) -> [u8; 8] {
+    (number.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
 fn split_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -22,6 +22,9 @@ pub(crate) fn name(table: Table, place: &[u8]) -> String {
         Table::Feed => key::to_number(place).map(|revision| format!("commit {revision}")),
         Table::Audit => key::to_number(place).map(|at| format!("place {at} of the audit trail")),
         Table::Commits => to_commit(place).map(|id| format!("commit id {id}")),
+        Table::Spent => {
+            key::to_spent(place).map(|revision| format!("commit {} without versions", revision.0))
+        }
         Table::Meta => Ok(format!("its {}", String::from_utf8_lossy(place))),
     };
     name.unwrap_or_else(|_| format!("the row {:?}", String::from_utf8_lossy(place)))

@@ -1,6 +1,6 @@
 //! Small rows: where the store stands, whose it is, what a stream holds, and numbers.
 
-use outlast_core::{Revision, Seq, Timestamp};
+use outlast_core::{Revision, Seq};
 use uuid::Uuid;
 
 use super::{Content, Flaw, Reader, Writer};
@@ -17,8 +17,6 @@ pub(crate) struct State {
     pub(crate) floor: Revision,
     /// The place of the last version written.
     pub(crate) position: u64,
-    /// The latest time of any commit.
-    pub(crate) latest: Timestamp,
     /// What the tables hold.
     pub(crate) tallies: Tallies,
 }
@@ -29,7 +27,6 @@ impl Content for State {
         out.number(self.revision.0);
         out.number(self.floor.0);
         out.number(self.position);
-        out.time(self.latest);
         self.tallies.write(out);
     }
 
@@ -39,7 +36,6 @@ impl Content for State {
             revision: Revision(from.number()?),
             floor: Revision(from.number()?),
             position: from.number()?,
-            latest: from.time()?,
             tallies: Tallies::read(key, from)?,
         })
     }

@@ -128,7 +128,7 @@ proptest! {
         check(Table::Audit, &place, &place.to_vec());
         let state = State {
             transaction: position, revision: version.revision, floor: Revision(1), position,
-            latest: version.at, tallies: Tallies::default(),
+            tallies: Tallies::default(),
         };
         check(Table::Meta, b"state", &state);
         let id = uuid::Uuid::from_bytes(*id.as_bytes());
