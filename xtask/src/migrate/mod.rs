@@ -134,8 +134,9 @@ fn problems(folder: &Path) -> Result<Vec<String>> {
     let broken = differences.broken.iter();
     let mut problems: Vec<String> =
         broken.map(|file| format!("{file} is not what it was when it was sealed")).collect();
-    let unsealed = differences.unsealed.iter();
-    problems.extend(unsealed.map(|file| format!("{file} is not sealed: cargo xtask migrate seal")));
+    for file in differences.unsealed {
+        eprintln!("{file} may still change; `cargo xtask migrate seal` before it is released");
+    }
     let released = outlast_sqlite::schema::Schema::released().latest();
     if usize::try_from(released) != Ok(migrations.len()) {
         let written = migrations.len();
