@@ -53,9 +53,10 @@ impl Rows {
 
     fn forget_commit(&mut self, before: Timestamp) -> bool {
         let holds = |revision| self.versions.values().any(|row| row.revision == revision);
-        let old = self.commits.iter().find(|(revision, (id, known))| {
-            id.is_older(known.at, before) && !holds(**revision)
-        });
+        let old = self
+            .commits
+            .iter()
+            .find(|(revision, (id, known))| id.is_older(known.at, before) && !holds(**revision));
         let Some(revision) = old.map(|(revision, _)| *revision) else { return false };
         self.compacted = self.compacted.max(revision);
         self.commits.remove(&revision).is_some()
