@@ -12,6 +12,8 @@
 //! - A deletion is a commit of its own, by the actor and under the action `cleanup`, and asserts
 //!   that what is deleted is still what was looked at. Only then history, output and tombstones
 //!   are pruned, in slices, so that other commits get in between.
+//! - What a store remembers of commits that nothing else is left of goes too, once it is of the
+//!   age and can no longer be needed to tell a commit that is sent again.
 //! - A call that was cut off anywhere has removed a part; the next one finds the tombstones it
 //!   left and completes it.
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use outlast_core::{
-    Entity, Error, ErrorKind, Expect, Key, Kind, Op, Page, Prune, Query, Result, Run, Slot, Task,
-    Timestamp, Version,
+    Entity, Error, ErrorKind, Expect, Key, Kind, Op, Page, Prune, Query, REMEMBERED_FOR, Result,
+    Run, Slot, Task, Timestamp, Version,
 };
 use outlast_store::{Store, Stored};
 
@@ -66,6 +66,7 @@ pub async fn prune(store: &Store, retention: &Retention) -> Result<Report> {
     };
     pass.leftovers().await?;
     pass.runs().await?;
+    pass.commits().await?;
     Ok(pass.report)
 }
 
@@ -118,6 +119,16 @@ impl Pass<'_> {
             let Some(next) = page.next else { return Ok(()) };
             query.page = query.page.after(next);
         }
+    }
+
+    /// Forgets the commits that only output was left of, once nobody can send them again.
+    async fn commits(&self) -> Result<()> {
+        if self.dry_run {
+            return Ok(());
+        }
+        // The store's own clock: it is what a repeated commit is judged by.
+        let remembered = self.store.clock().now().minus(REMEMBERED_FOR);
+        remove(self.store, vec![Prune::Commits { before: self.cutoff.min(remembered) }]).await
     }
 
     fn keep(&mut self, error: Error) -> Result<()> {

@@ -1,7 +1,10 @@
 //! What goes.
 
-use outlast_core::{NoStatus, Run, Task, TaskStatus, Timestamp};
+use std::sync::Arc;
+
+use outlast_core::{ManualClock, NoStatus, Outcome, Run, Task, TaskStatus, Timestamp};
 use outlast_orchestrator::retention::{Retention, prune};
+use outlast_store::{Store, StoreOptions};
 
 use crate::support::{
     Attempt, BACKENDS, DAY, attempt, completed, content, counts, dry_run, ids, log, memory, now,
@@ -151,4 +154,54 @@ async fn other_kinds_and_their_streams_are_never_touched() {
     assert_eq!(ids::<Note>(&store).await, ["old-a-1 deleted"]);
     let streams = store.kinds().await.unwrap().streams;
     assert_eq!(streams.len(), 2, "{streams:?}");
+}
+
+/// Whether a store still knows a commit that only appended, a day after it was made.
+async fn is_remembered(backend: &str, age: std::time::Duration) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(backend, &folder.path().join("store")).await;
+    let mut draft = store.draft();
+    let line = outlast_core::NewEntry {
+        at: None,
+        attrs: outlast_core::Attributes::new(),
+        data: b"x".to_vec(),
+    };
+    draft.append(log("a"), vec![line]);
+    draft.commit().await.unwrap();
+    let tomorrow = store.clock().now().plus(DAY);
+    let later =
+        StoreOptions { clock: Arc::new(ManualClock::at(tomorrow)), ..StoreOptions::default() };
+    let later = Store::open(store.backend().clone(), later);
+    let retention = Retention { age, now: tomorrow.plus(DAY * 100), dry_run: false };
+    prune(&later, &retention).await.unwrap();
+    let outcome = store.commit(draft.batch().clone()).await.unwrap();
+    store.close().await.unwrap();
+    matches!(outcome, Outcome::Replayed(_))
+}
+
+#[tokio::test]
+async fn a_commit_that_only_appended_is_forgotten_when_it_has_the_age() {
+    for backend in BACKENDS {
+        assert!(is_remembered(backend, DAY * 102).await, "{backend}");
+        assert!(!is_remembered(backend, DAY * 100).await, "{backend}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_may_be_sent_again_is_not_forgotten_whatever_the_time_is_said_to_be() {
+    let store = memory();
+    let mut draft = store.draft();
+    let line = outlast_core::NewEntry {
+        at: None,
+        attrs: outlast_core::Attributes::new(),
+        data: b"x".to_vec(),
+    };
+    draft.append(log("a"), vec![line]);
+    draft.commit().await.unwrap();
+    let now = store.clock().now().plus(DAY * 100);
+    prune(&store, &Retention { age: std::time::Duration::ZERO, now, dry_run: false })
+        .await
+        .unwrap();
+    let outcome = store.commit(draft.batch().clone()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Replayed(_)), "{outcome:?}");
 }
