@@ -1,11 +1,13 @@
 //! What every command works with: the configuration, the output, and the store it opens.
 
+use std::time::Duration;
+
 use outlast::{Error, Location, OpenOptions, Result, Store, StoreOptions, Upgrade};
 
 use crate::args::Cli;
 use crate::commands;
 use crate::config::{Config, Sources};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
 /// What a command works with.
@@ -35,8 +37,13 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Error::unavailable("the program could not start its threads").with_source(cause)
     })?;
     let outcome = runtime.block_on(commands::run(cli.command, &mut context));
-    let flushed = context.out.flush();
-    outcome.and_then(|exit| flushed.map(|()| exit))
+    // A read of standard input that a signal broke off may never return.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match (outcome, context.out.flush()) {
+        (Ok(_), Err(Failure::Failed(error))) => Err(error.into()),
+        // What became of the work is the same whether or not anybody reads the output.
+        (outcome, _) => outcome,
+    }
 }
 
 impl Context {

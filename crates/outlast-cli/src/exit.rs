@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     WorkFailed = 1,
     /// The arguments, the location of the store, the configuration or a file given is wrong.
     Usage = 2,
-    /// The run was interrupted and has work left.
+    /// A signal ended the command, or the run was interrupted and has work left.
     Interrupted = 3,
     /// What was asked for does not fit what is stored.
     Refused = 4,
@@ -30,7 +30,7 @@ Exit codes:
   0  everything asked for was done; of a run, every task completed
   1  a task of the run failed
   2  the arguments, the location, the configuration or a file given is wrong
-  3  the run was interrupted and has work left
+  3  interrupted, with work left: a run, or a command that a signal (Ctrl-C) ended
   4  refused by what is stored: not found, exists already, held by another run
   5  the store is missing, busy, full, read-only, newer, or belongs to another program
   6  stored data is damaged, or the file is no database";

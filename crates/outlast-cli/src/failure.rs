@@ -18,6 +18,8 @@ pub(crate) type Outcome = Result<Exit, Failure>;
 pub(crate) enum Failure {
     /// Something failed.
     Failed(Error),
+    /// It was broken off, or waits for something that does not come any more: what that leaves.
+    Interrupted(String),
     /// Nobody reads the output any more, as after `| head`: nothing to report.
     Unread,
 }
@@ -74,9 +76,20 @@ impl Failure {
 
     /// Says on standard error what happened, and what the program ends with.
     pub(crate) fn report(&self, json: bool) -> Exit {
-        let Self::Failed(error) = self else { return Exit::Completed };
-        let exit = Exit::from(error.kind());
-        let text = if json { as_json(error, exit) } else { as_text(error) };
+        let (exit, text) = match self {
+            Self::Unread => return Exit::Completed,
+            Self::Interrupted(left) if json => {
+                let causes = Vec::new();
+                (Exit::Interrupted, object("interrupted", left, causes, Exit::Interrupted))
+            }
+            Self::Interrupted(left) => {
+                (Exit::Interrupted, format!("outlast: interrupted: {}\n", printable(left)))
+            }
+            Self::Failed(error) => {
+                let exit = Exit::from(error.kind());
+                (exit, if json { as_json(error, exit) } else { as_text(error) })
+            }
+        };
         // Nobody is left to tell when standard error is gone too.
         let _ = io::stderr().write_all(text.as_bytes());
         exit
@@ -109,10 +122,14 @@ fn as_text(error: &Error) -> String {
 }
 
 fn as_json(error: &Error, exit: Exit) -> String {
+    object(&kind_name(error.kind()), &error.to_string(), causes(error), exit)
+}
+
+fn object(kind: &str, message: &str, causes: Vec<String>, exit: Exit) -> String {
     let error = json!({"error": {
-        "kind": kind_name(error.kind()),
-        "message": error.to_string(),
-        "causes": causes(error),
+        "kind": kind,
+        "message": message,
+        "causes": causes,
         "exit_code": exit as u8,
     }});
     format!("{error}\n")

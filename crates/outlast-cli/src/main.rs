@@ -16,6 +16,7 @@ mod failure;
 mod jobs;
 mod output;
 mod runs;
+mod signals;
 mod target;
 mod view;
 

@@ -12,9 +12,12 @@ pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod verify;
 
+use outlast::Store;
+
 use crate::args::{Command, Query};
-use crate::context::{Access, Context, close};
+use crate::context::{Access, Context};
 use crate::failure::Outcome;
+use crate::signals::Signals;
 
 /// Runs a command.
 pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
@@ -24,17 +27,31 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
         Command::Prune(args) => prune::run(&args, context).await,
         Command::Schema(args) => schema::run(&args, context).await,
         Command::Query(query) => {
+            let mut signals = Signals::listen()?;
             let store = context.open(Access::Read).await?;
-            let outcome = match &query {
-                Query::Ps(args) => ps::run(args, &store, context).await,
-                Query::Show(args) => show::run(args, &store, context).await,
-                Query::Logs(args) => logs::run(args, &store, context).await,
-                Query::History(args) => history::run(args, &store, context).await,
-                Query::Stats(args) => stats::run(args, &store, context).await,
-                Query::Export(args) => export::run(args, &store, context).await,
-                Query::Verify(args) => verify::run(args, &store, context).await,
-            };
-            close(store, outcome).await
+            let outcome = signals.until(left(&query), look(&query, &store, context)).await;
+            signals.close(store, outcome).await
         }
+    }
+}
+
+async fn look(query: &Query, store: &Store, context: &mut Context) -> Outcome {
+    match query {
+        Query::Ps(args) => ps::run(args, store, context).await,
+        Query::Show(args) => show::run(args, store, context).await,
+        Query::Logs(args) => logs::run(args, store, context).await,
+        Query::History(args) => history::run(args, store, context).await,
+        Query::Stats(args) => stats::run(args, store, context).await,
+        Query::Export(args) => export::run(args, store, context).await,
+        Query::Verify(args) => verify::run(args, store, context).await,
+    }
+}
+
+/// What it leaves when a signal ends it.
+fn left(query: &Query) -> &'static str {
+    match query {
+        Query::Export(_) => "no file was written",
+        Query::Verify(_) => "not everything was read; verify again",
+        _ => "the rest was not written",
     }
 }

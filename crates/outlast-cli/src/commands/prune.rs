@@ -7,11 +7,12 @@ use outlast::Store;
 use outlast::retention::{self, Report, Retention};
 use serde::Serialize;
 
-use crate::context::{Access, Context, close};
+use crate::context::{Access, Context};
 use crate::duration;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, Progress};
+use crate::signals::Signals;
 
 /// Remove runs that are over and old enough, with their tasks and the tasks' output
 ///
@@ -36,11 +37,15 @@ struct View<'a> {
     report: &'a Report,
 }
 
+/// What a signal leaves.
+const LEFT: &str = "what was removed stays removed; prune again to remove the rest";
+
 pub(crate) async fn run(args: &PruneArgs, context: &mut Context) -> Outcome {
     let access = if args.dry_run { Access::Read } else { Access::Write };
+    let mut signals = Signals::listen()?;
     let store = context.open(access).await?;
-    let outcome = prune(args, &store, context).await;
-    close(store, outcome).await
+    let outcome = signals.until(LEFT, prune(args, &store, context)).await;
+    signals.close(store, outcome).await
 }
 
 async fn prune(args: &PruneArgs, store: &Store, context: &mut Context) -> Outcome {

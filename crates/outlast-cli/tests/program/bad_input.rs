@@ -152,7 +152,8 @@ fn a_sled_store_that_another_process_holds_is_busy() {
     let bench = Bench::new();
     bench.fill("sled:state", async |_| {
         let ran = bench.run(&["ps", "--db", "sled:state"]);
-        ran.refused(5, &std::process::id().to_string());
+        ran.refused(5, &format!("in use by process {}", std::process::id()));
+        assert!(ran.err.contains("one process at a time"), "{ran:?}");
     });
     assert_eq!(bench.run(&["ps", "--db", "sled:state"]).code, 0);
 }

@@ -42,15 +42,26 @@ fn everything_goes_from_one_backend_to_another_and_back() {
     }
 }
 
+/// Imports what is written to the standard input of the program.
+fn import_pipe(bench: &Bench, text: &str, args: &[&str]) -> Ran {
+    fs::create_dir_all(bench.path("spool")).unwrap();
+    let mut command = bench.command(&[&["import", "-"], args].concat());
+    command.env("TMPDIR", bench.path("spool"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    let spooled = fs::read_dir(bench.path("spool")).unwrap().count();
+    assert_eq!(spooled, 0, "what was spooled is left: {ran:?}");
+    ran
+}
+
 #[test]
 fn standard_output_and_input_will_do_as_files() {
     let bench = bench();
     let exported = bench.run(&["export"]);
     assert_eq!(exported.code, 0, "{exported:?}");
-    let mut command = bench.command(&["import", "-", "--db", "sqlite:copy.db", "--json"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(exported.out.as_bytes()).unwrap();
-    let ran = Ran::of(&child.wait_with_output().unwrap());
+    let ran = import_pipe(&bench, &exported.out, &["--db", "sqlite:copy.db", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let imported: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(imported["entities"], 6);
@@ -99,6 +110,7 @@ fn what_is_no_whole_export_is_refused_and_no_store_is_made() {
     bench.write("edited.jsonl", edited);
     bench.write("missing.jsonl", missing);
     fs::create_dir(bench.path("folder.jsonl")).unwrap();
+    fs::create_dir(bench.path("spool")).unwrap();
     let before = bench.listing();
     let names = ["absent", "folder", "empty", "junk", "binary", "cut", "torn", "edited", "missing"];
     for name in names {
@@ -107,8 +119,31 @@ fn what_is_no_whole_export_is_refused_and_no_store_is_made() {
             let ran = bench.run(&["import", &file, "--db", url]);
             ran.refused(2, &file);
             assert!(bench.listing() == before, "{file}: {ran:?}");
+            if let Ok(text) = fs::read_to_string(bench.path(&file)) {
+                let ran = import_pipe(&bench, &text, &["--db", url]);
+                ran.refused(2, "standard input");
+                assert!(bench.listing() == before, "{file}: {ran:?}");
+            }
         }
     }
+}
+
+#[test]
+fn a_store_is_not_made_in_a_folder_that_is_not_there() {
+    let bench = bench();
+    bench.json(&["export", "state.jsonl"]);
+    bench.write("jobs.toml", "[[task]]\nname = 'a'\ncommand = 'true'\n");
+    let before = bench.listing();
+    for url in ["sqlite:no/such/state.db", "sled:no/such/state"] {
+        for args in [&["import", "state.jsonl"][..], &["run", "jobs.toml"]] {
+            let ran = bench.run(&[args, &["--db", url]].concat());
+            ran.refused(5, "no/such for the store");
+            assert!(ran.err.contains("does not exist; create it"), "{ran:?}");
+            assert!(bench.listing() == before, "{ran:?}");
+        }
+    }
+    let ran = bench.run(&["export", "no/such/state.jsonl"]);
+    ran.refused(5, "no/such");
 }
 
 #[test]

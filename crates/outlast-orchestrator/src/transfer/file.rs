@@ -53,18 +53,16 @@ pub async fn import_file(store: &Store, path: &Path, progress: Listener<'_>) -> 
     import(store, BufReader::new(file), progress).await.map_err(at)
 }
 
-/// Imports what can be read only once, a pipe say: it is copied to an unnamed file first, in the
-/// folder for temporary files. Otherwise as [`import`].
-pub async fn import_spooled<R: AsyncRead + Unpin + Send>(
-    store: &Store,
-    mut input: R,
-    progress: Listener<'_>,
-) -> Result<Imported> {
+/// Copies what can be read only once, a pipe say, to an unnamed file in the folder for temporary
+/// files, so that it can be checked and imported. The file is gone with the last handle to it.
+///
+/// `StorageFull` and `Unavailable` if it cannot be copied. Cancel safe: nothing stays.
+pub async fn spool<R: AsyncRead + Unpin + Send>(mut input: R) -> Result<File> {
     let file = blocking(tempfile::tempfile).await.map_err(unspoolable)?;
     let mut file = File::from_std(file);
     tokio::io::copy(&mut input, &mut file).await.map_err(unspoolable)?;
     file.rewind().await.map_err(unspoolable)?;
-    import(store, BufReader::new(file), progress).await
+    Ok(file)
 }
 
 fn unspoolable(cause: std::io::Error) -> Error {

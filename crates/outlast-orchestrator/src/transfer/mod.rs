@@ -58,7 +58,7 @@ mod tally;
 mod writer;
 
 pub use export::{Exported, export};
-pub use file::{export_file, import_file, import_spooled};
+pub use file::{export_file, import_file, spool};
 pub use format::Header;
 pub use import::{Divergence, Imported, check, import};
 pub use tally::{Phase, Progress, Tally};

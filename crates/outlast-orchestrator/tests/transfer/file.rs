@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use outlast_core::ErrorKind;
-use outlast_orchestrator::transfer::{export_file, import_file, import_spooled};
+use outlast_orchestrator::transfer::{export_file, import, import_file, spool};
+use tokio::io::BufReader;
 
 use crate::content::{commit, key, put, revision};
 use crate::{body, exported, store};
@@ -100,10 +101,11 @@ async fn a_pipe_is_checked_whole_before_anything_is_written() {
     commit(&from, put(key("a"), "1")).await;
     let lines = exported(&from).await;
     let to = store();
-    import_spooled(&to, lines.as_bytes(), &mut |_| {}).await.unwrap();
+    let pipe = BufReader::new(spool(lines.as_bytes()).await.unwrap());
+    import(&to, pipe, &mut |_| {}).await.unwrap();
     assert_eq!(body(&exported(&to).await), body(&lines));
     let to = store();
-    let cut = &lines.as_bytes()[..lines.len() - 5];
-    let error = import_spooled(&to, cut, &mut |_| {}).await.unwrap_err();
+    let cut = spool(&lines.as_bytes()[..lines.len() - 5]).await.unwrap();
+    let error = import(&to, BufReader::new(cut), &mut |_| {}).await.unwrap_err();
     assert_eq!((error.kind(), revision(&to).await), (ErrorKind::Invalid, 0));
 }

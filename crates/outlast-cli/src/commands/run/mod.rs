@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::commands::run::live::Live;
-use crate::commands::run::signals::Signals;
+use crate::commands::run::signals::Listener;
 use crate::context::{Access, Context, close};
 use crate::failure::{Failure, Outcome};
 use crate::jobs;
@@ -93,7 +93,7 @@ async fn run_in(
     store: &Store,
     context: &mut Context,
 ) -> Outcome {
-    let signals = Signals::listen()?;
+    let signals = Listener::start()?;
     let (sender, events) = mpsc::channel(EVENTS);
     let config = &context.config;
     let flush = FlushPolicy { interval: config.flush_interval, ..FlushPolicy::default() };
@@ -145,7 +145,7 @@ async fn run_with(
     let first_problem = report::problems(problems);
     match (shown, first_problem) {
         (Err(Failure::Failed(error)), _) | (_, Some(error)) => Err(error.into()),
-        (Ok(()) | Err(Failure::Unread), None) => Ok(exit),
+        (Ok(()) | Err(_), None) => Ok(exit),
     }
 }
 

@@ -1,35 +1,25 @@
-//! The signals that end a run.
+//! How signals end a run.
 
-use std::fs;
-use std::future;
-
+use outlast::Result;
 use outlast::tasks::Shutdown;
-use outlast::{Error, Result};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::output::note;
+use crate::signals::Signals;
 
 /// Listens for signals until it is dropped.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(super) struct Listener {
     shutdown: Shutdown,
-    listener: JoinHandle<()>,
+    listening: JoinHandle<()>,
 }
 
-impl Signals {
-    /// From now on an interrupt, termination or hangup signal begins the shutdown, and the next
-    /// one makes it immediate. A hangup that was to be ignored, as under nohup, still is.
-    pub(super) fn listen() -> Result<Self> {
-        let hangup = SignalKind::hangup();
-        let heard = Heard {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
-            hangup: if is_ignored(hangup) { None } else { Some(on(hangup)?) },
-        };
+impl Listener {
+    /// From now on a signal begins the shutdown, and the next one makes it immediate.
+    pub(super) fn start() -> Result<Self> {
         let shutdown = Shutdown::default();
-        let listener = tokio::spawn(heard.pass_on(shutdown.clone()));
-        Ok(Self { shutdown, listener })
+        let listening = tokio::spawn(pass_on(Signals::listen()?, shutdown.clone()));
+        Ok(Self { shutdown, listening })
     }
 
     /// What they bring about.
@@ -38,57 +28,23 @@ impl Signals {
     }
 }
 
-impl Drop for Signals {
+impl Drop for Listener {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.listening.abort();
     }
 }
 
-/// The signals that are listened for.
-struct Heard {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Option<Signal>,
-}
-
-impl Heard {
-    async fn pass_on(mut self, shutdown: Shutdown) {
-        loop {
-            self.next().await;
-            if shutdown.has_begun() {
-                note("killing the tasks that run");
-                shutdown.kill();
-            } else {
-                note("asking the tasks that run to end; once more kills them");
-                shutdown.begin();
-            }
-        }
-    }
-
-    async fn next(&mut self) {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => future::pending().await,
-            }
+async fn pass_on(mut signals: Signals, shutdown: Shutdown) {
+    loop {
+        signals.next().await;
+        let told = if shutdown.has_begun() {
+            shutdown.kill();
+            "killing the tasks that run"
+        } else {
+            shutdown.begin();
+            "asking the tasks that run to end; once more kills them"
         };
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = hangup => {}
-        }
+        // A terminal that is held must not keep the next signal from being heard.
+        spawn_blocking(|| note(told));
     }
-}
-
-fn on(kind: SignalKind) -> Result<Signal> {
-    signal(kind)
-        .map_err(|cause| Error::unavailable("signals cannot be listened for").with_source(cause))
-}
-
-/// Whether whoever started this program wants the signal ignored. Listening would undo that.
-fn is_ignored(kind: SignalKind) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }
