@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use outlast::{OpenOptions, StoreOptions, Task, TaskStatus};
+use outlast::tasks::process::{identify, identify_self};
+use outlast::{Lease, OpenOptions, ProcessIdentity, Store, StoreOptions, Task, TaskStatus};
 use serde_json::Value;
 
 use crate::bench::{Bench, OUTPUT, add_output, add_run, add_task, two_runs};
@@ -108,6 +109,7 @@ fn follow_goes_on_until_the_task_is_settled() {
         add_run(store, "r", 1).await;
         add_task(store, "t", "r", "slow", &[TaskStatus::Running]).await;
         add_output(store, "t", &[("stdout", b"first\n")]).await;
+        hold(store, identify_self().unwrap()).await;
     });
     let mut command = bench.command(&["logs", "slow", "--follow"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -131,6 +133,42 @@ fn follow_goes_on_until_the_task_is_settled() {
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "second\nthird\n");
     assert!(child.wait().unwrap().success());
+}
+
+/// Somebody drives the runs of the store.
+async fn hold(store: &Store, holder: ProcessIdentity) {
+    let lease = Lease { holder, acquired_at: crate::bench::at(0) };
+    store.kind::<Lease>().create("run", &lease).await.unwrap();
+}
+
+#[test]
+fn follow_ends_when_nobody_runs_the_task_any_more() {
+    let gone = {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let identity = identify(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        identity
+    };
+    for holder in [None, Some(gone)] {
+        let bench = Bench::new();
+        bench.fill("sqlite:outlast.db", async |store| {
+            add_run(store, "r", 1).await;
+            add_task(store, "t", "r", "slow", &[TaskStatus::Running]).await;
+            add_output(store, "t", &[("stdout", b"first\n")]).await;
+            if let Some(holder) = &holder {
+                hold(store, holder.clone()).await;
+            }
+        });
+        let ran = bench.run(&["logs", "slow", "--follow"]);
+        assert_eq!((ran.code, ran.out.as_str()), (3, "first\n"));
+        assert!(ran.err.contains("nobody runs task slow any more"), "{ran:?}");
+        assert!(ran.err.contains("--resume"), "{ran:?}");
+        let ran = bench.run(&["logs", "slow", "--follow", "--json"]);
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, &error["error"]["kind"]), (3, &"interrupted".into()));
+        assert_eq!(bench.run(&["logs", "slow"]).code, 0);
+    }
 }
 
 #[test]

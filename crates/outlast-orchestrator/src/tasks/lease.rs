@@ -32,6 +32,16 @@ pub(super) async fn acquire(store: &Store, take_over: bool) -> Result<Stored<Lea
     Err(Error::busy(format!("other runners took lease/{RUN} first {TRIES} times; try again")))
 }
 
+/// Who drives the runs of a store; `None` if nobody does, or whoever did is gone. A holder that
+/// cannot be seen from here counts as driving.
+///
+/// Errors are those of reading. Cancel safe.
+pub async fn driver(store: &Store) -> Result<Option<Lease>> {
+    let held = store.kind::<Lease>().find(RUN).await?;
+    let held = held.filter(|held| life(&held.holder) != Life::Dead);
+    Ok(held.map(Stored::into_value))
+}
+
 async fn replace(
     leases: &Collection<Lease>,
     held: &Stored<Lease>,

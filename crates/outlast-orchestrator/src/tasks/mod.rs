@@ -64,6 +64,7 @@ mod state;
 
 pub use event::Event;
 pub use file::TaskFile;
+pub use lease::driver;
 pub use options::{RunnerOptions, Transitions};
 pub use recovery::{Outcome, Recovered, Resumed};
 pub use runner::Runner;

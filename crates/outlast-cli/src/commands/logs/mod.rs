@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use outlast::{
-    AttrName, Error, Filter, Key, Page, Result, Seq, Status as _, Store, StreamQuery, Task,
+    AttrName, Error, Filter, Key, Page, Result, Seq, Status as _, Store, Stored, StreamQuery, Task,
+    tasks,
 };
 use tokio::time::sleep;
 
@@ -33,7 +34,8 @@ pub(crate) struct LogsArgs {
     #[arg(long)]
     stream: Option<StreamChoice>,
 
-    /// Go on until the task is settled
+    /// Go on until the task is settled; if its run is over before or its runner is gone, say so
+    /// and exit with 3
     #[arg(long)]
     follow: bool,
 
@@ -84,23 +86,46 @@ pub(crate) async fn run(args: &LogsArgs, store: &Store, context: &mut Context) -
         printer.skip(start);
     }
     loop {
-        let settled = !args.follow || is_settled(store, task.id()).await?;
+        let now = if args.follow { standing(store, &task).await? } else { Standing::Over };
         let damaged = drain(store, &mut query, &mut printer).await?;
         printer.flush()?;
         if let Some(error) = damaged {
             return Err(error.into());
         }
-        if settled {
-            printer.finish()?;
-            return Ok(Exit::Completed);
+        match now {
+            Standing::Driven => sleep(POLL).await,
+            Standing::Over => return printer.finish().map(|()| Exit::Completed),
+            Standing::Abandoned => {
+                printer.finish()?;
+                let name = &task.spec.name;
+                return Err(Failure::Interrupted(format!(
+                    "nobody runs task {name} any more; outlast run --resume takes its run up again"
+                )));
+            }
         }
-        sleep(POLL).await;
     }
 }
 
-async fn is_settled(store: &Store, id: &str) -> Result<bool> {
-    let task = store.kind::<Task>().find(id).await?;
-    Ok(task.is_none_or(|task| task.status.is_settled()))
+/// Whether more may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Yes.
+    Driven,
+    /// No, the task is settled or gone.
+    Over,
+    /// No, it is not settled but whoever would settle it is gone.
+    Abandoned,
+}
+
+async fn standing(store: &Store, task: &Stored<Task>) -> Result<Standing> {
+    // In this order: the driver settles its tasks before it goes.
+    let driver = tasks::driver(store).await?;
+    let task = store.kind::<Task>().find(task.id()).await?;
+    Ok(match driver {
+        _ if task.is_none_or(|task| task.status.is_settled()) => Standing::Over,
+        Some(_) => Standing::Driven,
+        None => Standing::Abandoned,
+    })
 }
 
 /// Prints what there is from the query's place on, and moves the place behind it. A damaged entry
