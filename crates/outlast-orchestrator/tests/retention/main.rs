@@ -5,5 +5,6 @@
 
 mod cut_off;
 mod going;
+mod space;
 mod staying;
 mod support;
