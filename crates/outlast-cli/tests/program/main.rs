@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod configuration;
 mod help;
+mod interrupt;
 mod output;
 mod prune;
 mod reading;
