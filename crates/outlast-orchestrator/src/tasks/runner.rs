@@ -49,12 +49,14 @@ impl Runner {
     /// is more than the store takes; nothing is recorded then. Cancel safe, but a run may be
     /// recorded in part, which [`resume`](Runner::resume) completes.
     pub async fn start(&self, file: &TaskFile) -> Result<Stored<Run>> {
-        if let Some(newest) = RunState::newest(self.store()).await?
-            && !newest.is_finished()
-        {
-            return Err(unfinished(&newest));
+        let newest = RunState::newest(self.store()).await?;
+        match &newest {
+            Some(newest) if !newest.is_finished() => Err(unfinished(newest)),
+            newest => {
+                let newest = newest.as_ref().map(|newest| newest.run.id());
+                start::record(&self.engine.journal, file, newest).await
+            }
         }
-        start::record(&self.engine.journal, file).await
     }
 
     /// Takes the newest run up again: stops what survived its runner, settles what ran by each

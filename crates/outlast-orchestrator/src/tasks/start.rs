@@ -1,7 +1,8 @@
 //! Recording a run and its tasks.
 
 use outlast_core::{Result, Run, Task, TaskSpec};
-use outlast_store::{Draft, Stored};
+use outlast_store::{Draft, Store, Stored};
+use uuid::Uuid;
 
 use super::file::TaskFile;
 use super::journal::Journal;
@@ -61,20 +62,33 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Records a new run with its tasks, waiting for their turn.
-pub(super) async fn record(journal: &Journal, file: &TaskFile) -> Result<Stored<Run>> {
+/// Records a new run, which comes after the `newest` one, with its tasks, waiting for their turn.
+pub(super) async fn record(
+    journal: &Journal,
+    file: &TaskFile,
+    newest: Option<&str>,
+) -> Result<Stored<Run>> {
     let store = journal.store();
     let run = Run {
         file: file.name().to_owned(),
         created_at: store.clock().now(),
         task_count: file.tasks().len() as u64,
     };
-    let id = store.ids().uuid().to_string();
+    let id = next_id(store, newest);
     let mut records = Records::new(journal, "start of a run");
     records.open.create(&id, &run)?;
     records.create_tasks(&id, file.tasks())?;
     records.commit().await?;
     store.kind::<Run>().get(&id).await
+}
+
+/// The id of a run that comes after the `newest` one also if the clock went back since: which run
+/// is the newest is told by the ids.
+fn next_id(store: &Store, newest: Option<&str>) -> String {
+    let fresh = store.ids().uuid();
+    let newest = newest.and_then(|id| Uuid::parse_str(id).ok());
+    let after = newest.map_or(Uuid::nil(), |id| Uuid::from_u128(id.as_u128().saturating_add(1)));
+    fresh.max(after).to_string()
 }
 
 /// Records more tasks of a run, which then has `task_count` of them.

@@ -1,12 +1,21 @@
 //! Taking a run up again.
 
-use outlast_core::{Actor, ErrorKind, HistoryQuery, Key, Lease, Revision, Run, Scope, TaskStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use outlast_core::{
+    Actor, Backend, ErrorKind, HistoryQuery, IdSource, Key, Lease, ManualClock, Revision, Run,
+    Scope, TaskStatus, Timestamp,
+};
+use outlast_orchestrator::tasks::process::{Life, identify, life};
 use outlast_orchestrator::tasks::{
     Outcome, RunState, Runner, RunnerOptions, Shutdown, Stats, TaskFile,
 };
-use outlast_store::Store;
+use outlast_store::{Store, StoreOptions};
 
-use crate::support::{file, one, only, run, shell, states, store, within};
+use crate::backend;
+use crate::support::{file, one, only, output, run, shell, states, store, within};
 
 async fn runner(store: &Store) -> Runner {
     Runner::acquire(store, RunnerOptions::default()).await.unwrap()
@@ -167,7 +176,7 @@ async fn what_a_shutdown_interrupted_is_tried_again_when_asked() {
     let shutdown = Shutdown::default();
     let (state, ()) = within(async {
         tokio::join!(runner.drive(&run, &shutdown), async {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             shutdown.begin();
         })
     })
@@ -205,4 +214,63 @@ async fn only_the_holder_of_the_lease_recovers() {
     leases.replace(&lease, (*lease).clone()).await.unwrap();
     assert_eq!(runner.resume(None, &[]).await.unwrap_err().kind(), ErrorKind::Fenced);
     assert_eq!(tasks.get(&id).await.unwrap().status, TaskStatus::Running);
+}
+
+/// Ids that were made at one moment.
+#[derive(Debug)]
+struct Ids {
+    millis: u64,
+    given: AtomicU64,
+}
+
+impl IdSource for Ids {
+    fn uuid(&self) -> uuid::Uuid {
+        let mut bytes = [0; 10];
+        bytes[2..].copy_from_slice(&self.given.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(self.millis, &bytes).into_uuid()
+    }
+}
+
+/// The store as it is seen so many hours after 1970.
+fn at_hour(backend: &Arc<dyn Backend>, hour: u64) -> Store {
+    let now = Timestamp::default().plus(Duration::from_hours(hour));
+    let ids = Ids { millis: hour * 3_600_000, given: AtomicU64::default() };
+    let options = StoreOptions {
+        clock: Arc::new(ManualClock::at(now)),
+        ids: Arc::new(ids),
+        ..StoreOptions::default()
+    };
+    Store::open(backend.clone(), options)
+}
+
+#[tokio::test]
+async fn the_run_that_was_recorded_last_is_resumed_although_the_clock_went_back() {
+    let (backend, _folder) = backend().await;
+    run(&at_hour(&backend, 9000), &two(), RunnerOptions::default()).await;
+    for hour in [5000, 4000] {
+        let earlier = at_hour(&backend, hour);
+        let runner = runner(&earlier).await;
+        let last = runner.start(&two()).await.unwrap();
+        let resumed = runner.resume(None, &[]).await.unwrap();
+        assert_eq!(resumed.run.id(), last.id());
+        assert_eq!(runner.start(&two()).await.unwrap_err().kind(), ErrorKind::Exists);
+        assert_eq!(drive(&runner, &resumed.run).await.stats().completed, 2);
+        runner.release().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_settled_task_left_running_is_stopped_before_it_is_tried_again() {
+    let store = store().await;
+    let left = one("setsid sleep 1000 >/dev/null 2>&1 & sleep 0.3; echo $!; exit 1");
+    let first = run(&store, &left, RunnerOptions::default()).await;
+    let pid = output(&store, only(&first).id(), "stdout").await;
+    let process = identify(String::from_utf8(pid).unwrap().trim().parse().unwrap()).unwrap();
+    assert_eq!(life(&process), Life::Alive, "it has left the group of its task");
+    let runner = runner(&store).await;
+    let untouched = runner.resume(None, &[]).await.unwrap();
+    assert!(untouched.recovered[0].stopped.is_empty());
+    let resumed = within(runner.resume(None, &[TaskStatus::Failed])).await.unwrap();
+    assert_eq!(resumed.recovered[0].stopped, [process.pid]);
+    assert_eq!(life(&process), Life::Dead);
 }
