@@ -13,11 +13,12 @@ use tokio::sync::Notify;
 
 use super::ending::Ending;
 use super::engine::Engine;
+use super::file::spec_of;
 use super::idle::Silence;
 use super::journal::{is_conflict_on, log_of};
 use super::orders::{Orders, Reason};
 use super::output::Output;
-use super::process::{Capture, Exit, Gated, Pipes, Running, Spec};
+use super::process::{Capture, Exit, Gated, Pipes, Running, Spec, Survivor};
 
 /// How often an end is recorded anew when somebody else changed the task meanwhile.
 const TRIES: u32 = 5;
@@ -164,16 +165,27 @@ impl Attempt {
     }
 
     async fn stop(&self, reason: Reason, running: &Running, capture: &Capture) -> Ending {
-        let interrupted = tokio::select! {
-            interrupted = running.interrupt(self.engine.options.grace) => interrupted,
-            () = self.orders.hurried() => running.interrupt(Duration::ZERO).await,
+        let ended = tokio::select! {
+            ended = self.end(running, self.engine.options.grace) => ended,
+            () = self.orders.hurried() => self.end(running, Duration::ZERO).await,
         };
-        let finished = match interrupted {
-            Ok(_) => running.finish(capture, self.engine.options.drain).await,
+        let finished = match ended {
+            Ok(()) => running.finish(capture, self.engine.options.drain).await,
             Err(error) => Err(error),
         };
         capture.cut();
         finished.map_or_else(Ending::Broken, |exit| Ending::Stopped(reason, exit))
+    }
+
+    /// Ends the process and its group, and then what has left the group.
+    async fn end(&self, running: &Running, grace: Duration) -> Result<()> {
+        // Found first: a parent that still runs may be all that ties a process to the task.
+        let found = Survivor::find(running.identity(), self.task.id()).await;
+        running.interrupt(grace).await?;
+        match found? {
+            Some(survivor) if !survivor.pids().is_empty() => survivor.stop(grace).await.map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Records the end, with the rest of the output. If somebody else has settled the task, theirs
@@ -228,9 +240,7 @@ pub(super) async fn settle_fallen(engine: &Arc<Engine>, task_id: &str) -> Result
 }
 
 fn spec(task: &Stored<Task>) -> Spec {
-    let mut spec = Spec::new(task.id(), task.spec.command.clone());
-    spec.cwd = task.spec.cwd.as_ref().map(Into::into);
-    spec.env = task.spec.env.clone();
+    let mut spec = spec_of(task.id(), &task.spec);
     spec.env.insert("OUTLAST_RUN_ID".into(), task.run_id.clone());
     spec.env.insert("OUTLAST_ATTEMPT".into(), task.attempt.to_string());
     spec

@@ -3,8 +3,10 @@
 //! Each task is settled in a commit of its own, after it was read again and after nothing of its
 //! process is left. What cannot be settled is reported and stays as it is.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use outlast_core::{
     Action, Actor, AttrName, AttrValue, Cause, Error, ErrorKind, Filter, NewEntry, Page,
     RecoveryPolicy, Result, Run, Status, StreamQuery, Task, TaskSpec, TaskStatus,
@@ -16,6 +18,9 @@ use super::file::TaskFile;
 use super::journal::{Journal, log_of};
 use super::output::entry;
 use super::process::{Fragment, LogStream, Survivor};
+
+/// How many tasks are stopped at the same time. Each may take its grace.
+const STOPPED_AT_ONCE: usize = 16;
 
 /// What a run was found to be, and what was done about it.
 #[derive(Clone, Debug)]
@@ -90,8 +95,11 @@ impl Recovery<'_> {
         tasks: &[Stored<Task>],
     ) -> Result<(Vec<Recovered>, Vec<Error>)> {
         let (mut recovered, mut problems) = (Vec::new(), Vec::new());
+        let mut stops =
+            pin!(stream::iter(tasks).map(|task| self.stop(task)).buffered(STOPPED_AT_ONCE));
         for task in tasks {
-            match self.settle(task).await {
+            let stopped = stops.next().await.unwrap_or_else(|| Ok(Vec::new()));
+            match self.settle(task, stopped).await {
                 Ok(one) => recovered.push(one),
                 Err(error) if is_of_one_task(&error) => {
                     problems
@@ -103,18 +111,16 @@ impl Recovery<'_> {
         Ok((recovered, problems))
     }
 
-    async fn settle(&self, seen: &Stored<Task>) -> Result<Recovered> {
-        if seen.status.is_settled() && !self.retry.contains(&seen.status) {
-            return Ok(Recovered::of(seen, Outcome::Unchanged, Vec::new()));
+    /// Settles a task once it is known what of it ran, and runs no more.
+    async fn settle(&self, seen: &Stored<Task>, stopped: Result<Vec<u32>>) -> Result<Recovered> {
+        let stopped = stopped?;
+        if !self.is_changed(seen) {
+            return Ok(Recovered::of(seen, Outcome::Unchanged, stopped));
         }
         let task: Stored<Task> = self.journal.store().kind().get(seen.id()).await?;
-        let mut stopped = Vec::new();
         let outcome = match task.status {
             TaskStatus::Created => self.requeue(&task).await?,
-            TaskStatus::Running | TaskStatus::Idle => {
-                stopped = self.stop(&task).await?;
-                self.end(&task, &stopped).await?
-            }
+            TaskStatus::Running | TaskStatus::Idle => self.end(&task, &stopped).await?,
             settled if self.retry.contains(&settled) => {
                 let cause = self.journal.cause("a new attempt was asked for");
                 let mut draft = self.journal.draft(cause);
@@ -126,9 +132,17 @@ impl Recovery<'_> {
         Ok(Recovered::of(&task, outcome, stopped))
     }
 
-    /// Stops what still runs of it, and returns once nothing does.
+    /// Whether it is to be settled, or tried again.
+    fn is_changed(&self, task: &Task) -> bool {
+        !task.status.is_settled() || self.retry.contains(&task.status)
+    }
+
+    /// Stops what still runs of it, and returns once nothing does. Also of one that is settled and
+    /// to be tried again: something may have left its process group and run on.
     async fn stop(&self, task: &Stored<Task>) -> Result<Vec<u32>> {
-        let Some(leader) = &task.process else { return Ok(Vec::new()) };
+        let Some(leader) = task.process.as_ref().filter(|_| self.is_changed(task)) else {
+            return Ok(Vec::new());
+        };
         match Survivor::find(leader, task.id()).await? {
             Some(survivor) => Ok(survivor.stop(self.grace).await?.asked),
             None => Ok(Vec::new()),

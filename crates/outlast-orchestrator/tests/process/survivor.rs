@@ -133,6 +133,16 @@ async fn processes_that_left_the_group_are_found_by_the_marker() {
 }
 
 #[tokio::test]
+async fn a_process_that_left_group_and_environment_is_found_by_its_parent() {
+    let orphans = Orphans::new("env -i setsid sh -c 'echo $$; echo ready; sleep 1000; :' & wait");
+    let stray = orphans.others[0].clone();
+    let stopped = orphans.stop(STUCK).await;
+    assert!(stopped.asked.contains(&stray.pid), "{stopped:?}");
+    assert!(stopped.asked.len() >= 2, "its own child may still be to come: {stopped:?}");
+    assert!(!is_alive(&stray) && !is_alive(&orphans.leader));
+}
+
+#[tokio::test]
 async fn processes_spawned_while_stopping_are_stopped_too() {
     let line = "trap 'sleep 1000 & exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let orphans = Orphans::new(line);
@@ -191,8 +201,8 @@ async fn nothing_survives_a_restart_of_the_machine() {
 }
 
 #[tokio::test]
-async fn in_another_namespace_only_the_marker_counts() {
-    let orphans = Orphans::new("env -i sleep 1000 & echo $!; echo ready; wait");
+async fn in_another_namespace_the_group_does_not_count() {
+    let orphans = Orphans::new("(env -i sleep 1000 & echo $!); echo ready; exec sleep 1001");
     let bare = &orphans.others[0];
     let comm = format!("/proc/{}/comm", bare.pid);
     eventually("exec", || std::fs::read_to_string(&comm).unwrap() == "sleep\n").await;

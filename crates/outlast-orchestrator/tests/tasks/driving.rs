@@ -216,6 +216,14 @@ fn a_file_of_tasks_is_checked() {
     check(vec![shell(" ", ":")], "empty name");
     check(vec![shell("a", ":"), shell("a", ":")], "\"a\" twice");
     check(vec![shell("a", " ")], "command is empty");
+    check(vec![shell("a", "echo \0")], "NUL");
+    check(vec![shell(&"a".repeat(257), ":")], "longer than 256");
+    check(vec![shell("a", &"x".repeat(2 << 20))], "put them into files");
+    let mut task = shell("a", ":");
+    task.cwd = Some("/a\0b".into());
+    check(vec![task.clone()], "NUL");
+    (task.cwd, task.env) = (None, [("A=B".to_owned(), "1".to_owned())].into());
+    check(vec![task], "no name");
     let mut task = shell("a", ":");
     task.idle_threshold_ms = 0;
     check(vec![task.clone()], "idle_threshold_ms");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outlast_core::{ErrorKind, Run, Task, TaskStatus};
-use outlast_orchestrator::tasks::process::{Life, life};
+use outlast_orchestrator::tasks::process::{Life, identify, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, Stats, TaskFile};
 use outlast_store::{Store, Stored};
 
@@ -121,6 +121,29 @@ async fn a_second_sign_kills_without_waiting_for_the_grace() {
     .await;
     let state = state.unwrap();
     assert_eq!((only(&state).status, only(&state).signal), (TaskStatus::Interrupted, Some(9)));
+}
+
+#[tokio::test]
+async fn what_left_the_process_group_is_stopped_with_its_task() {
+    let stray = "sh -c 'echo $$; exec sleep 1000'";
+    for line in [format!("setsid {stray} & wait"), format!("env -i setsid {stray}")] {
+        let store = store().await;
+        let (runner, run) = started(&store, &one(&line), RunnerOptions::default()).await;
+        let shutdown = Shutdown::default();
+        let (state, process) = within(async {
+            tokio::join!(runner.drive(&run, &shutdown), async {
+                heard(&store, &run, 0).await;
+                let pid = output(&store, task(&store, &run, 0).await.id(), "stdout").await;
+                let pid = String::from_utf8(pid).unwrap().trim().parse().unwrap();
+                let process = identify(pid).unwrap();
+                shutdown.begin();
+                process
+            })
+        })
+        .await;
+        assert_eq!(only(&state.unwrap()).status, TaskStatus::Interrupted);
+        assert_eq!(life(&process), Life::Dead, "{line}");
+    }
 }
 
 #[tokio::test]

@@ -159,6 +159,36 @@ async fn what_survived_its_runner_is_gone_before_the_task_is_tried_again() {
 }
 
 #[tokio::test]
+async fn survivors_are_stopped_side_by_side() {
+    let store = store().await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display().to_string();
+    // Neither ends before the other was asked to, and nobody is killed within the hour.
+    let line = |own: &str, other: &str| {
+        format!(
+            "trap 'touch {place}/{own}' TERM; echo up; \
+             until test -e {place}/{own} -a -e {place}/{other}; do sleep 0.02; done"
+        )
+    };
+    let options = RunnerOptions { grace: Duration::from_hours(1), ..RunnerOptions::default() };
+    let ids = ["a", "b"].map(|name| format!("beside-{name}-{}", std::process::id()));
+    let mut running = Vec::new();
+    for (id, line) in ids.iter().zip([line("a", "b"), line("b", "a")]) {
+        let (process, identity) = survivor(id, &line).await;
+        running.push(process);
+        let mut task = Task::new("0", shell(id, ":"), Timestamp::default());
+        (task.status, task.process) = (TaskStatus::Running, Some(identity));
+        store.kind::<Task>().create(id, &task).await.unwrap();
+    }
+    let run = Run { file: "jobs.toml".into(), created_at: Timestamp::default(), task_count: 2 };
+    store.kind::<Run>().create("0", &run).await.unwrap();
+    let runner = Runner::acquire(&store, options).await.unwrap();
+    let resumed = within(runner.resume(None, &[])).await.unwrap();
+    let outcomes: Vec<_> = resumed.recovered.iter().map(|task| task.outcome).collect();
+    assert_eq!(outcomes, [Outcome::MarkedInterrupted; 2]);
+}
+
+#[tokio::test]
 async fn a_process_that_was_given_the_pid_later_is_not_touched() {
     let store = store().await;
     let mut bystander = std::process::Command::new("sleep").arg("1000").spawn().unwrap();

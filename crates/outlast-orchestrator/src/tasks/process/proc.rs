@@ -28,6 +28,8 @@ const ENVIRON_BYTES: usize = 64 * 1024;
 pub(super) struct Stat {
     /// One letter: `R`, `S`, `Z` and so on.
     pub(super) state: char,
+    /// The process that it is a child of.
+    pub(super) parent: u32,
     /// The process group; zero if it has none, or none any more because it is being reaped.
     pub(super) group: u32,
     /// Whether it is part of the kernel.
@@ -70,6 +72,7 @@ impl Stat {
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         Some(Self {
             state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
             group: u32::try_from(fields.get(2)?.parse::<i64>().ok()?).unwrap_or(0),
             is_kernel: fields.get(6)?.parse::<u64>().ok()? & KERNEL_THREAD != 0,
             threads: fields.get(17)?.parse().ok()?,
@@ -178,8 +181,14 @@ mod tests {
     #[test]
     fn names_with_spaces_and_parentheses_are_read_past() {
         for comm in ["sh", "a b", ") Z 1 2 (", "((", "))", ""] {
-            let expected =
-                Stat { state: 'S', group: 7, is_kernel: false, threads: 1, start_ticks: 991 };
+            let expected = Stat {
+                state: 'S',
+                parent: 1,
+                group: 7,
+                is_kernel: false,
+                threads: 1,
+                start_ticks: 991,
+            };
             assert_eq!(stat(comm, 'S', 1), Some(expected), "{comm:?}");
         }
     }

@@ -19,6 +19,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// The program's full path and its arguments. `Invalid`, naming the culprit, if the directory or
 /// the program does not exist or may not be entered or run.
 pub(super) fn resolve(spec: &Spec) -> Result<Vec<OsString>> {
+    spec.check()?;
     if let Some(cwd) = &spec.cwd {
         enterable(cwd)?;
     }
@@ -30,9 +31,6 @@ pub(super) fn resolve(spec: &Spec) -> Result<Vec<OsString>> {
         Some((program, arguments)) if !program.is_empty() => (program, arguments),
         _ => return Err(Error::invalid("the command names no program")),
     };
-    if words.iter().any(|word| word.contains('\0')) {
-        return Err(Error::invalid(format!("the command of {program:?} holds a NUL byte")));
-    }
     let mut argv = vec![find(program, spec)?.into_os_string()];
     argv.extend(arguments.iter().map(OsString::from));
     Ok(argv)
@@ -46,6 +44,9 @@ fn find(program: &str, spec: &Spec) -> Result<PathBuf> {
             true => Ok(path),
             false if path.is_file() => {
                 Err(Error::invalid(format!("program {} is not executable", path.display())))
+            }
+            false if path.is_dir() => {
+                Err(Error::invalid(format!("program {} is a directory", path.display())))
             }
             false => Err(Error::invalid(format!("program {} does not exist", path.display()))),
         };

@@ -57,6 +57,23 @@ impl Spec {
         }
     }
 
+    /// `Invalid`, naming the culprit, for what no process could be given: a NUL byte anywhere, or a
+    /// variable with another name than a shell can hold. Asks the system nothing.
+    pub fn check(&self) -> Result<()> {
+        self.environment()?;
+        let has_nul = match &self.command {
+            CommandLine::Shell(line) => line.contains('\0'),
+            CommandLine::Direct(words) => words.iter().any(|word| word.contains('\0')),
+        };
+        if has_nul {
+            return Err(Error::invalid("the command holds a NUL byte"));
+        }
+        if self.cwd.as_ref().is_some_and(|cwd| cwd.as_os_str().as_encoded_bytes().contains(&0)) {
+            return Err(Error::invalid("the directory holds a NUL byte"));
+        }
+        Ok(())
+    }
+
     /// The whole addition to the environment. The marker comes last, so nothing replaces it.
     pub(super) fn environment(&self) -> Result<BTreeMap<&str, &str>> {
         let mut environment = BTreeMap::new();

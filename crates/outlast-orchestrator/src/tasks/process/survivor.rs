@@ -6,10 +6,11 @@
 //!
 //! - is in the leader's process group while the leader, by its whole identity, still holds that
 //!   group's number, as a zombie too; or
-//! - was started with the task's marker in its environment, wherever it has gone since.
+//! - was started with the task's marker in its environment, wherever it has gone since; or
+//! - is a child of a process that belongs to the task and still runs.
 //!
-//! So a process is missed only if it replaced its environment *and* either left the group or was
-//! found only after the leader had gone.
+//! So a process is missed only if it replaced its environment *and* its parent is gone *and* it
+//! left the group or was found only after the leader had gone.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -26,6 +27,10 @@ use super::identity;
 use super::leader::{FIRST_PAUSE, KILL_LIMIT, LAST_PAUSE, refusal, unkillable};
 use super::proc::{self, Stat};
 use super::spec;
+
+/// How often all processes are looked at before any is signalled, at most. A child is listed after
+/// its parent and found in the same look, unless the numbers have begun anew in between.
+const PASSES: u32 = 4;
 
 /// Processes of a task that run although their owner is gone.
 #[derive(Debug)]
@@ -127,11 +132,9 @@ impl Family {
     }
 
     fn scan(&mut self, signal: Option<Signal>) -> Result<()> {
-        for pid in proc::pids()? {
-            if !self.members.get(&pid).is_some_and(Member::is_running)
-                && let Some(member) = self.open(pid)?
-            {
-                self.members.insert(pid, member);
+        for _ in 0..PASSES {
+            if !self.gather()? {
+                break;
             }
         }
         if let Some(signal) = signal {
@@ -139,6 +142,20 @@ impl Family {
         }
         self.quiet = if self.running().is_empty() { self.quiet + 1 } else { 0 };
         Ok(())
+    }
+
+    /// Takes in the processes that are not known yet; whether there were any.
+    fn gather(&mut self) -> Result<bool> {
+        let mut found = false;
+        for pid in proc::pids()? {
+            if !self.members.get(&pid).is_some_and(Member::is_running)
+                && let Some(member) = self.open(pid)?
+            {
+                self.members.insert(pid, member);
+                found = true;
+            }
+        }
+        Ok(found)
     }
 
     /// The process, held fast, if it belongs to the task.
@@ -170,7 +187,9 @@ impl Family {
         }
         let stat = Stat::visible(pid)?.filter(|stat| stat.is_live() && !stat.is_kernel);
         let Some(stat) = stat else { return Ok(None) };
-        let is_ours = self.leads(stat.group)? || proc::carries(pid, &self.marker);
+        // A parent that runs now, by its whole identity, was the parent when that was read.
+        let has_parent = self.members.get(&stat.parent).is_some_and(Member::is_running);
+        let is_ours = has_parent || self.leads(stat.group)? || proc::carries(pid, &self.marker);
         Ok(is_ours.then_some(stat))
     }
 
