@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outlast_core::{Error, Limits, Result};
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 
 use super::event::Event;
@@ -11,7 +12,8 @@ use super::process::FlushPolicy;
 /// How a runner behaves.
 #[derive(Clone, Debug)]
 pub struct RunnerOptions {
-    /// How many tasks run at once, at least one. The others wait in the order of the file.
+    /// How many tasks run at once, at least one, and no more than this program has file
+    /// descriptors for. The others wait in the order of the file.
     pub max_concurrent: usize,
     /// How long a task that is asked to end may take before it is killed.
     pub grace: Duration,
@@ -57,12 +59,27 @@ impl Default for RunnerOptions {
     }
 }
 
+/// How many file descriptors are left to everything else: the store, the runtime, and a process
+/// that is being spawned.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// How many file descriptors a task takes: two pipes and a hold on its process, and one to spare.
+const TASK_DESCRIPTORS: u64 = 4;
+
+/// How many processes this program has file descriptors for.
+fn most_processes() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let processes = limit.saturating_sub(OTHER_DESCRIPTORS) / TASK_DESCRIPTORS;
+    usize::try_from(processes).unwrap_or(usize::MAX).max(1)
+}
+
 impl RunnerOptions {
     /// The same, as far as the store's limits allow; `Invalid` if nothing could ever run.
     pub(super) fn within(mut self, limits: &Limits) -> Result<Self> {
         if self.max_concurrent == 0 {
             return Err(Error::invalid("at least 1 task must be allowed to run at a time"));
         }
+        self.max_concurrent = self.max_concurrent.min(most_processes());
         self.flush.max_bytes = self.flush.max_bytes.min(limits.entry_bytes);
         Ok(self)
     }
