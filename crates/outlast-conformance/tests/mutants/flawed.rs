@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ pub(crate) enum Flaw {
     PrunesAnyTombstone,
     KeepsEveryCommit,
     ForgetsYoungCommits,
+    ForgetsCommitsOfVersions,
     NeverCloses,
     ClosesOnce,
     PromisesTooMuch,
@@ -84,7 +86,11 @@ impl Site for FlawedHarness {
         if options.read_only {
             return Err(Error::unsupported("a store in memory is never read only"));
         }
-        Ok(Arc::new(Flawed { inner: Memory::new(&RandomIds), flaw: self.0 }))
+        Ok(Arc::new(Flawed {
+            inner: Memory::new(&RandomIds),
+            flaw: self.0,
+            forgotten: AtomicI64::new(i64::MIN),
+        }))
     }
 
     async fn damage(&self, _target: &Target) -> Result<bool> {
@@ -96,6 +102,8 @@ impl Site for FlawedHarness {
 struct Flawed {
     inner: Memory,
     flaw: Flaw,
+    /// Before this, in microseconds, whatever was committed is not remembered.
+    forgotten: AtomicI64,
 }
 
 impl Flawed {
@@ -180,6 +188,10 @@ impl Backend for Flawed {
             Flaw::SkipsStreamPlace => view.streams.values_mut().for_each(|last| last.0 += 1),
             Flaw::TakesDeadForAlive => view.heads.values_mut().for_each(|head| head.live = true),
             Flaw::ForgetsStatus => view.heads.values_mut().for_each(|head| head.status = None),
+            Flaw::ForgetsCommitsOfVersions => {
+                let forgotten = self.forgotten.load(Ordering::Relaxed);
+                view.commits.retain(|_, known| known.at.as_micros() >= forgotten);
+            }
             _ => {}
         }
         Ok(view)
@@ -297,10 +309,11 @@ impl Backend for Flawed {
             {
                 *version = last;
             }
-            if let Prune::Commits { before } = item
-                && self.has(Flaw::ForgetsYoungCommits)
-            {
-                *before = before.plus(Duration::from_hours(1));
+            if let Prune::Commits { before } = item {
+                self.forgotten.fetch_max(before.as_micros(), Ordering::Relaxed);
+                if self.has(Flaw::ForgetsYoungCommits) {
+                    *before = before.plus(Duration::from_hours(1));
+                }
             }
         }
         if self.has(Flaw::KeepsEveryCommit) {

@@ -10,7 +10,7 @@ use outlast_conformance::{cases, differential, run_all, run_some, run_within};
 use crate::flawed::{Flaw, FlawedHarness};
 
 /// Each flaw, and the case that must notice it.
-const NOTICED_BY: [(Flaw, &str); 42] = [
+const NOTICED_BY: [(Flaw, &str); 43] = [
     (Flaw::IgnoresBase, "write_from_an_old_view_is_raced"),
     (Flaw::DropsLastVersion, "every_operation_of_a_batch_is_applied"),
     (Flaw::TearsCommits, "cancelled_commit_is_whole_or_absent"),
@@ -42,6 +42,7 @@ const NOTICED_BY: [(Flaw, &str); 42] = [
     (Flaw::PrunesAnyTombstone, "tombstone_is_pruned_only_if_it_still_is_one"),
     (Flaw::KeepsEveryCommit, "commits_that_only_appended_are_forgotten"),
     (Flaw::ForgetsYoungCommits, "commits_from_the_moment_on_are_not_forgotten"),
+    (Flaw::ForgetsCommitsOfVersions, "commit_that_holds_a_version_is_not_forgotten"),
     (Flaw::NeverCloses, "closed_backend_refuses_everything"),
     (Flaw::ClosesOnce, "closing_twice_is_fine"),
     (Flaw::PromisesTooMuch, "fresh_store_says_what_it_is"),
@@ -98,6 +99,7 @@ async fn differential_run_notices_flaws_and_says_how_to_replay() {
         Flaw::PrunesAnyTombstone,
         Flaw::KeepsEveryCommit,
         Flaw::ForgetsYoungCommits,
+        Flaw::ForgetsCommitsOfVersions,
         Flaw::IgnoresUpperBound,
         Flaw::IncludesUntil,
         Flaw::IgnoresActor,
