@@ -252,33 +252,3 @@ fn is_of_one_task(error: &Error) -> bool {
 
     matches!(error.kind(), Busy | Conflict | Corrupt | Incompatible | Unsupported)
 }
-
-/// `Conflict`, naming the task, if the file asks a recorded task to do something else now.
-pub(super) fn check_unchanged(file: &TaskFile, tasks: &[Stored<Task>]) -> Result<()> {
-    for task in tasks {
-        let Some(now) = file.task(&task.spec.name) else { continue };
-        let then = &task.spec;
-        let what = match () {
-            () if now.command != then.command => "command",
-            () if now.cwd != then.cwd => "cwd",
-            () if now.env != then.env => "env",
-            () => continue,
-        };
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "the {what} of task {:?} in {} is not what the run began with: put it back, or \
-                 resume without the file and start a new run afterwards",
-                then.name,
-                file.name()
-            ),
-        ));
-    }
-    if tasks.is_empty() || tasks.iter().any(|task| file.task(&task.spec.name).is_some()) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Conflict,
-        format!("{} has no task in common with the unfinished run: name its file", file.name()),
-    ))
-}

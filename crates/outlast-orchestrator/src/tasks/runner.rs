@@ -14,7 +14,8 @@ use super::journal::{Journal, is_conflict_on};
 use super::lease;
 use super::options::RunnerOptions;
 use super::orders::Reason;
-use super::recovery::{Recovered, Recovery, Resumed, check_unchanged};
+use super::recovery::{Recovered, Recovery, Resumed};
+use super::refusal::{no_run, resumable, startable};
 use super::shutdown::Shutdown;
 use super::start;
 use super::state::RunState;
@@ -50,13 +51,9 @@ impl Runner {
     /// recorded in part, which [`resume`](Runner::resume) completes.
     pub async fn start(&self, file: &TaskFile) -> Result<Stored<Run>> {
         let newest = RunState::newest(self.store()).await?;
-        match &newest {
-            Some(newest) if !newest.is_finished() => Err(unfinished(newest)),
-            newest => {
-                let newest = newest.as_ref().map(|newest| newest.run.id());
-                start::record(&self.engine.journal, file, newest).await
-            }
-        }
+        startable(newest.as_ref())?;
+        let newest = newest.as_ref().map(|newest| newest.run.id());
+        start::record(&self.engine.journal, file, newest).await
     }
 
     /// Takes the newest run up again: stops what survived its runner, settles what ran by each
@@ -71,17 +68,11 @@ impl Runner {
     /// recorded and no file says what they are. Nothing is changed then. Cancel safe: resume again.
     pub async fn resume(&self, file: Option<&TaskFile>, retry: &[TaskStatus]) -> Result<Resumed> {
         let Some(newest) = RunState::newest(self.store()).await? else {
-            return self.resume_nothing(file).await;
+            return self.start_anew(file.ok_or_else(no_run)?).await;
         };
+        resumable(&newest, file)?;
         // What a finished run was made of is over.
         let file = if newest.is_finished() { None } else { file };
-        match file {
-            Some(file) => check_unchanged(file, &newest.tasks)?,
-            None if !newest.is_complete() && newest.problems.is_empty() => {
-                return Err(incomplete(&newest));
-            }
-            None => {}
-        }
         let (journal, grace) = (&*self.engine.journal, self.engine.options.grace);
         let recovery = Recovery { journal, file, retry, grace };
         let (recovered, mut problems) = recovery.settle_all(&newest.tasks).await?;
@@ -94,11 +85,7 @@ impl Runner {
         Ok(Resumed { run: newest.run, recovered, added, unnamed, problems })
     }
 
-    async fn resume_nothing(&self, file: Option<&TaskFile>) -> Result<Resumed> {
-        let file = file.ok_or_else(|| {
-            let message = "there is no run to resume: start one by naming a file of tasks";
-            Error::new(ErrorKind::NotFound, message)
-        })?;
+    async fn start_anew(&self, file: &TaskFile) -> Result<Resumed> {
         let run = self.start(file).await?;
         let added = file.tasks().iter().map(|spec| spec.name.clone()).collect();
         let (recovered, unnamed, problems) = (Vec::new(), Vec::new(), Vec::new());
@@ -187,33 +174,6 @@ impl Runner {
     fn store(&self) -> &Store {
         self.engine.journal.store()
     }
-}
-
-fn unfinished(newest: &RunState) -> Error {
-    let stats = newest.stats();
-    let settled = stats.completed + stats.failed + stats.interrupted;
-    let run = &newest.run;
-    Error::new(
-        ErrorKind::Exists,
-        format!(
-            "run {} of {} is not finished ({settled} of {} tasks are settled): take it up again \
-             with --resume",
-            run.id(),
-            run.file,
-            run.task_count
-        ),
-    )
-}
-
-fn incomplete(newest: &RunState) -> Error {
-    let run = &newest.run;
-    Error::invalid(format!(
-        "only {} of the {} tasks of run {} were recorded: name its file, {}, to record the others",
-        newest.tasks.len(),
-        run.task_count,
-        run.id(),
-        run.file
-    ))
 }
 
 fn unnamed(file: &TaskFile, recovered: &[Recovered]) -> Vec<String> {

@@ -45,6 +45,11 @@ impl Shutdown {
         self.urgency() > Urgency::None
     }
 
+    /// Resolves once it was told to end. Cancel safe.
+    pub async fn begun(&self) {
+        self.beyond(Urgency::None).await;
+    }
+
     pub(super) fn urgency(&self) -> Urgency {
         *self.0.borrow()
     }
