@@ -170,11 +170,99 @@ fn a_second_run_beside_the_first_is_refused_and_told_by_whom() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_end_the_run() {
-    let bench = jobs(&["touch up; sleep 0.3; touch done", ":"]);
-    let mut child = start(&bench, bench.command(&["run", "jobs.toml", "--json"]));
-    drop(child.stdout.take());
-    drop(child.stderr.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(statuses(&bench), ["completed", "completed"]);
+fn a_reader_that_goes_away_changes_neither_the_work_nor_the_exit_code() {
+    for (last, code) in [("true", 0), ("exit 3", 1)] {
+        for args in [vec!["run", "jobs.toml"], vec!["run", "jobs.toml", "--json"]] {
+            let bench = jobs(&["touch up; sleep 0.3; touch done", last]);
+            let mut child = start(&bench, bench.command(&args));
+            drop(child.stdout.take());
+            drop(child.stderr.take());
+            assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+            assert!(bench.path("done").exists());
+        }
+    }
+}
+
+#[test]
+fn a_signal_is_heeded_although_nobody_reads_what_is_said() {
+    let mut lines = vec!["true # so that much is said"; 600];
+    lines.push("trap 'touch asked; exit' TERM; touch up; while :; do sleep 0.05; done");
+    let bench = jobs(&lines);
+    let names: String = "x".repeat(200);
+    let text = std::fs::read_to_string(bench.path("jobs.toml")).unwrap();
+    bench.write("jobs.toml", text.replace("name = 't", &format!("name = '{names}")));
+    let child = start(&bench, bench.command(&["run", "jobs.toml"]));
+    // Its standard error is a pipe that has long been full.
+    signal(&child, "TERM");
+    for _ in 0..6000 {
+        if bench.path("asked").exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(bench.path("asked").exists());
+    assert_eq!(end(child).code, 3);
+}
+
+#[test]
+fn a_pipe_is_no_file_of_tasks_and_is_not_waited_for() {
+    let bench = Bench::new();
+    assert!(Command::new("mkfifo").arg(bench.path("jobs.toml")).status().unwrap().success());
+    let ran = bench.run(&["run", "jobs.toml"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("pipe"), "{ran:?}");
+}
+
+#[test]
+fn a_refused_run_writes_nothing() {
+    let bench = jobs(&[STUCK, ":"]);
+    let child = start(&bench, bench.command(&["run", "jobs.toml", "--max-concurrent", "1"]));
+    signal(&child, "INT");
+    assert_eq!(end(child).code, 3);
+    bench.write("changed.toml", "[[task]]\nname = 't1'\ncommand = 'false'\n");
+    bench.write("other.toml", "[[task]]\nname = 'other'\ncommand = ':'\n");
+    let before = bench.listing();
+    for (args, what) in [
+        (vec!["run", "jobs.toml"], "--resume"),
+        (vec!["run", "--resume", "changed.toml"], "command of task \"t1\""),
+        (vec!["run", "--resume", "other.toml"], "no task in common"),
+    ] {
+        bench.run(&args).refused(4, what);
+        assert_eq!(bench.listing(), before, "{args:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_recovery_that_waits() {
+    let bench = jobs(&["trap '' TERM; touch up; while :; do sleep 0.05; done", ":"]);
+    let args = ["run", "jobs.toml", "--max-concurrent", "1"];
+    let mut child = start(&bench, bench.command(&args));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut command = bench.command(&["run", "--resume"]);
+    command.env("OUTLAST_GRACE", "1h");
+    let child = start(&bench, command);
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&child, "INT");
+    let ran = end(child);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("--resume goes on"), "{ran:?}");
+    assert_eq!(statuses(&bench)[0], "running", "it is not known to have ended");
+    let mut command = bench.command(&["run", "--resume"]);
+    command.env("OUTLAST_GRACE", "10ms");
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(statuses(&bench), ["interrupted", "completed"]);
+}
+
+#[test]
+fn more_tasks_than_file_descriptors_take_their_turns() {
+    let bench = jobs(&["sleep 0.1"; 60]);
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_outlast");
+    let line = "ulimit -n 128; exec \"$0\" run jobs.toml --max-concurrent 200";
+    command.args(["-c", line, program]);
+    command.current_dir(bench.path("")).env_clear().env("PATH", "/usr/bin:/bin");
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
 }

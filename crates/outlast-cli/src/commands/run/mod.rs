@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use outlast::tasks::process::FlushPolicy;
-use outlast::tasks::{Event, Resumed, RunState, Runner, RunnerOptions, Shutdown, TaskFile};
+use outlast::tasks::{self, Event, Resumed, RunState, Runner, RunnerOptions, Shutdown, TaskFile};
 use outlast::{
     Error, Location, OpenOptions, Result, Run, Status as _, Store, StoreOptions, Stored, TaskStatus,
 };
@@ -30,8 +30,12 @@ use crate::jobs;
 /// An interrupt, termination or hangup signal asks the tasks that run to end and leaves the others
 /// waiting; a second one kills them.
 ///
-/// With --json one object per line: {"event": "run" | "recovered" | "task" | "summary", ...}; the
-/// summary comes last.
+/// With --json one object per line: {"event": "run", "run": ID, "file", "tasks": how many,
+/// "added": [NAME], "unnamed": [NAME]}, then for each task that --resume found unsettled {"event":
+/// "recovered", "task_id", "name", "found": status, "outcome", "stopped": [PID]}, for each change
+/// {"event": "task", "at", "task_id", "name", "attempt", "status", "pid", "exit_code", "signal",
+/// "error"}, and last {"event": "summary", "run", "file", "outcome", "tasks": {"total", "created",
+/// "running", "idle", "completed", "failed", "interrupted"}, "problems", "exit_code"}.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The file of tasks
@@ -105,6 +109,13 @@ async fn run_in(
         events: Some(sender),
         ..RunnerOptions::default()
     };
+    // Before the right to drive is taken, so that a refusal writes nothing.
+    match file {
+        // That somebody has it goes first.
+        _ if tasks::driver(store).await?.is_some() => {}
+        Some(_) if !args.resume => tasks::check_start(store).await?,
+        file => tasks::check_resume(store, file).await?,
+    }
     let runner = Runner::acquire(store, options).await?;
     let outcome = run_with(&runner, args, file, (store, events, signals.shutdown()), context).await;
     let released = runner.release().await;
@@ -123,7 +134,14 @@ async fn run_with(
     (store, events, shutdown): Followed<'_>,
     context: &mut Context,
 ) -> Outcome {
-    let resumed = begin(runner, args, file).await?;
+    let resumed = tokio::select! {
+        resumed = begin(runner, args, file) => resumed?,
+        // Recovery may wait for processes that do not end.
+        () = shutdown.begun(), if args.resume => {
+            let left = "the run was not taken up in full; outlast run --resume goes on with it";
+            return Err(Failure::Interrupted(left.to_owned()));
+        }
+    };
     let before = RunState::read(store, resumed.run.clone()).await?;
     let mut live = Live::start(&before, context.out.is_json());
     // Nobody who reads the output, or stops reading it, has a say in whether tasks run.
