@@ -20,19 +20,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// What stands above the arguments that every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where the store is: sqlite:PATH or sled:PATH [default: sqlite:outlast.db]
-    #[arg(long, global = true, value_name = "URL")]
+    /// Where the store is: sqlite:PATH, or sled:PATH, which one process at a time can open
+    /// [default: sqlite:outlast.db, or as configured]
+    #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     pub(crate) db: Option<String>,
 
-    /// A configuration file to read instead of ./outlast.toml and the one in your home
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The one configuration file to read, instead of ./outlast.toml and the one in your home
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(crate) config: Option<PathBuf>,
 
     /// Write JSON: results to standard output, an error as one object to standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 }
 

@@ -30,7 +30,7 @@ Exit codes:
   0  everything asked for was done; of a run, every task completed
   1  a task of the run failed
   2  the arguments, the location, the configuration or a file given is wrong
-  3  interrupted, with work left: a run, or a command that a signal (Ctrl-C) ended
+  3  interrupted: a run has work left, or a signal (Ctrl-C) ended the command
   4  refused by what is stored: not found, exists already, held by another run
   5  the store is missing, busy, full, read-only, newer, or belongs to another program
   6  stored data is damaged, or the file is no database";

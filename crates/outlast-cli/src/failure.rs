@@ -79,8 +79,7 @@ impl Failure {
         let (exit, text) = match self {
             Self::Unread => return Exit::Completed,
             Self::Interrupted(left) if json => {
-                let causes = Vec::new();
-                (Exit::Interrupted, object("interrupted", left, causes, Exit::Interrupted))
+                (Exit::Interrupted, object("interrupted", left, &[], Exit::Interrupted))
             }
             Self::Interrupted(left) => {
                 (Exit::Interrupted, format!("outlast: interrupted: {}\n", printable(left)))
@@ -122,10 +121,10 @@ fn as_text(error: &Error) -> String {
 }
 
 fn as_json(error: &Error, exit: Exit) -> String {
-    object(&kind_name(error.kind()), &error.to_string(), causes(error), exit)
+    object(&kind_name(error.kind()), &error.to_string(), &causes(error), exit)
 }
 
-fn object(kind: &str, message: &str, causes: Vec<String>, exit: Exit) -> String {
+fn object(kind: &str, message: &str, causes: &[String], exit: Exit) -> String {
     let error = json!({"error": {
         "kind": kind,
         "message": message,

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use outlast::tasks::TaskFile;
@@ -12,9 +10,10 @@ use serde::Deserialize;
 use toml::Value;
 
 use crate::config::Config;
+use crate::text_file::{self, line_of};
 
 /// No file of tasks is longer.
-const MOST_BYTES: u64 = 16 << 20;
+const MOST_MIB: u64 = 16;
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -42,7 +41,7 @@ struct Job {
 /// The tasks of a file; `Invalid`, in one line with the path, for anything else.
 pub(crate) fn read(path: &Path, config: &Config) -> Result<TaskFile> {
     let place = path.display().to_string();
-    let text = text(path)?;
+    let text = text_file::read(path, "a file of tasks", MOST_MIB)?;
     let jobs: Jobs = toml::from_str(&text).map_err(|cause| {
         let line = cause.span().map_or(1, |span| line_of(&text, span.start));
         let message = cause.message().replace('\n', " ");
@@ -57,26 +56,6 @@ pub(crate) fn read(path: &Path, config: &Config) -> Result<TaskFile> {
     });
     let specs = specs.collect::<Result<_>>()?;
     TaskFile::new(place, specs)
-}
-
-fn text(path: &Path) -> Result<String> {
-    let refused = |why: &str| Error::invalid(format!("{}: {why}", path.display()));
-    let unreadable =
-        |cause: io::Error| refused(&format!("the file of tasks cannot be read: {cause}"));
-    let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(refused("this is a directory, not a file of tasks"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(refused("the file of tasks is longer than 16 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|_| refused("this is binary, not a file of tasks"))
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 fn spec(job: Job, config: &Config) -> Result<TaskSpec> {
@@ -158,7 +137,7 @@ mod tests {
         .unwrap();
         let [a, b] = file.tasks() else { panic!("{file:?}") };
         assert_eq!(a.command, CommandLine::Shell("echo $A".into()));
-        assert_eq!(a.cwd.as_deref(), std::env::current_dir().unwrap().to_str());
+        assert_eq!(a.cwd.as_deref(), env::current_dir().unwrap().to_str());
         assert_eq!((a.recovery, a.idle_threshold_ms), (RecoveryPolicy::Interrupted, 60_000));
         assert_eq!(b.command, CommandLine::Direct(vec!["ls".into(), "-l".into()]));
         assert_eq!((b.cwd.as_deref(), b.max_attempts), (Some("/tmp"), Some(3)));
@@ -194,7 +173,7 @@ mod tests {
     fn paths_that_are_no_files_are_named() {
         let cli = Cli::parse_from(["outlast", "ps"]);
         let config = Config::load(&cli.global, &Sources::default()).unwrap();
-        for path in ["/no/such/jobs.toml", "/tmp"] {
+        for path in ["/no/such/jobs.toml", "/tmp", "/dev/zero"] {
             let error = read(Path::new(path), &config).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.to_string().starts_with(path), "{error}");

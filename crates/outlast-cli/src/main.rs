@@ -18,6 +18,7 @@ mod output;
 mod runs;
 mod signals;
 mod target;
+mod text_file;
 mod view;
 
 use std::env;

@@ -50,7 +50,7 @@ async fn look(query: &Query, store: &Store, context: &mut Context) -> Outcome {
 /// What it leaves when a signal ends it.
 fn left(query: &Query) -> &'static str {
     match query {
-        Query::Export(_) => "no file was written",
+        Query::Export(_) => "the export was not completed, and no file of it is kept",
         Query::Verify(_) => "not everything was read; verify again",
         _ => "the rest was not written",
     }

@@ -17,9 +17,10 @@ use crate::view::{TASK_HEADINGS, TaskView, task_row};
 /// List the tasks of the newest run, one row per attempt
 ///
 /// With --json: {"run": ID or null, "tasks": [{"id", "version", "updated_at", "run_id", "name",
-/// "command", "status", "attempt", "created_at", and where known "started_at", "finished_at",
-/// "exit_code", "signal", "error", "process", "retry_of", ...}], "more": whether the limit cut
-/// the list short}.
+/// "command", "recovery", "idle_threshold_ms", "on_idle", "status", "attempt", "created_at", and
+/// where there is one "cwd", "env", "max_attempts", "retry_of", "started_at", "finished_at",
+/// "process": {"pid", ...}, "owner_instance", "exit_code", "signal", "error"}], "more": whether
+/// the limit cut the list short}.
 #[derive(Debug, Args)]
 pub(crate) struct PsArgs {
     /// List the tasks of all runs

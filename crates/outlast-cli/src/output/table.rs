@@ -1,5 +1,7 @@
 //! Rows of text in columns.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
@@ -23,12 +25,17 @@ impl Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.width()).max().unwrap_or(0)
         };
         let widths: Vec<_> = (0..columns).map(width).collect();
         for row in &self.rows {
             let cells = row.iter().zip(&widths);
-            let line: Vec<_> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let padded = cells.map(|(cell, width)| {
+                // Counted as a terminal shows it: some letters take two columns, some none.
+                let gap = width.saturating_sub(cell.width());
+                format!("{cell}{:gap$}", "")
+            });
+            let line: Vec<_> = padded.collect();
             out.line(line.join("  ").trim_end())?;
         }
         Ok(())

@@ -92,3 +92,36 @@ fn a_variable_that_is_no_setting_is_refused() {
     let output = bench.command(&["ps"]).env("OUTLAST_DATABASE", "x").output().unwrap();
     crate::bench::Ran::of(&output).refused(2, "OUTLAST_DATABASE");
 }
+
+#[test]
+fn the_age_of_retention_is_taken_from_a_file() {
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", two_runs);
+    let pruned = |age: &str| {
+        bench.write("outlast.toml", format!("[retention]\ntasks = \"{age}\"\n"));
+        bench.json(&["prune", "--dry-run"])["runs"].as_u64()
+    };
+    // One run ended in 2023, the other just now.
+    assert_eq!(pruned("0s"), Some(2));
+    assert_eq!(pruned("30d"), Some(1));
+    assert_eq!(pruned("5200w"), Some(0));
+}
+
+#[test]
+fn the_defaults_of_tasks_are_taken_from_the_settings() {
+    let bench = Bench::new();
+    bench.write(
+        "outlast.toml",
+        "recovery = 'failed'\nidle_threshold = '5m'\non_idle = 'interrupt'\n",
+    );
+    let jobs = "[[task]]\nname = 'a'\ncommand = 'true'\n[[task]]\nname = 'b'\ncommand = 'true'\nrecovery = 'restart'\n";
+    bench.write("jobs.toml", jobs);
+    assert_eq!(bench.run(&["run", "jobs.toml"]).code, 0);
+    let tasks = bench.json(&["ps"])["tasks"].clone();
+    assert_eq!(
+        (&tasks[0]["recovery"], &tasks[1]["recovery"]),
+        (&"failed".into(), &"restart".into())
+    );
+    assert_eq!(tasks[0]["idle_threshold_ms"], 300_000);
+    assert_eq!(tasks[0]["on_idle"], "interrupt");
+}

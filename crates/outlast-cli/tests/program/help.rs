@@ -1,6 +1,10 @@
 //! What the program says of itself.
 
-use crate::bench::Bench;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::bench::{Bench, two_runs};
 
 const COMMANDS: [&str; 11] = [
     "run", "ps", "show", "logs", "history", "stats", "verify", "schema", "export", "import",
@@ -27,6 +31,72 @@ fn help_names_every_command_setting_and_exit_code() {
     assert!(bench.run(&["-h"]).out.contains("Exit codes:"));
 }
 
+/// Every name in a JSON document, but those of what users or the library shape.
+fn names(json: &Value, found: &mut BTreeSet<String>) {
+    match json {
+        Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                found.insert(name.clone());
+                if !["command", "env", "process", "by_status", "state", "attributes", "metadata"]
+                    .contains(&&**name)
+                {
+                    names(value, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn help_names_every_field_of_the_json() {
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", two_runs);
+    bench.write("jobs.toml", "[[task]]\nname = 'a'\ncommand = 'true'\n");
+    let table: [&[&str]; 12] = [
+        &["ps"],
+        &["show", "build"],
+        &["logs", "build"],
+        &["history", "task", "build"],
+        &["stats"],
+        &["verify"],
+        &["schema", "status"],
+        &["schema", "upgrade"],
+        &["export", "state.jsonl"],
+        &["import", "state.jsonl"],
+        &["prune", "--dry-run"],
+        &["run", "jobs.toml"],
+    ];
+    for args in table {
+        let ran = bench.run(&[args, &["--json"]].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}");
+        let mut help = bench.run(&[args[0], "--help"]).out;
+        if help.contains("as in ps") {
+            help += &bench.run(&["ps", "--help"]).out;
+        }
+        let mut found = BTreeSet::new();
+        for line in ran.out.lines() {
+            names(&serde_json::from_str(line).unwrap(), &mut found);
+        }
+        assert!(!found.is_empty(), "{args:?}");
+        for name in found {
+            assert!(help.contains(&format!("\"{name}\"")), "{name} is not in {help}");
+        }
+    }
+}
+
+#[test]
+fn help_can_be_asked_for_in_every_way() {
+    let bench = Bench::new();
+    assert_eq!(bench.run(&["help"]).out, bench.run(&["--help"]).out);
+    for command in COMMANDS {
+        let help = bench.run(&["help", command]);
+        assert_eq!(help.code, 0, "{help:?}");
+        assert_eq!(help.out, bench.run(&[command, "--help"]).out);
+    }
+}
+
 #[test]
 fn a_version_is_told() {
     assert_eq!(Bench::new().run(&["--version"]).out, "outlast 0.1.0\n");
@@ -50,7 +120,7 @@ fn arguments_that_make_no_sense_are_usage_errors() {
         assert_eq!(ran.out, "", "{args:?}");
         assert_ne!(ran.err, "", "{args:?}");
         let ran = bench.run(&[args, &["--json"]].concat());
-        let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
         assert_eq!((ran.code, &error["error"]["kind"]), (2, &"invalid".into()), "{args:?}");
     }
     assert_eq!(bench.listing().len(), 0);

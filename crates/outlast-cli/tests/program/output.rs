@@ -5,7 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use outlast::tasks::process::{identify, identify_self};
-use outlast::{Lease, OpenOptions, ProcessIdentity, Store, StoreOptions, Task, TaskStatus};
+use outlast::{
+    Actor, Cause, Lease, OpenOptions, ProcessIdentity, Run, Store, StoreOptions, Task, TaskStatus,
+};
 use serde_json::Value;
 
 use crate::bench::{Bench, OUTPUT, add_output, add_run, add_task, two_runs};
@@ -86,6 +88,68 @@ fn logs_as_json_lose_no_byte() {
     assert_eq!(lines[2]["base64"], "dGhy4oI=");
     assert_eq!(lines[4]["byte_offset"], 13);
     assert_eq!(lines[3]["stream"], "system");
+}
+
+#[test]
+fn columns_are_aligned_whatever_the_names_are_written_in() {
+    use unicode_width::UnicodeWidthStr as _;
+
+    let bench = Bench::new();
+    let names = ["plain", "\u{65e5}\u{672c}\u{8a9e}", "\u{1f469}\u{200d}\u{1f680}", "e\u{301}", ""];
+    bench.fill("sqlite:outlast.db", async |store| {
+        add_run(store, "r", 4).await;
+        for (n, name) in names.iter().enumerate() {
+            let name = format!("{name}|");
+            add_task(store, &format!("t{n}"), "r", &name, &[]).await;
+        }
+    });
+    let text = bench.run(&["ps"]).out;
+    let column = |line: &str| line.find("created").map(|at| line[..at].width());
+    let columns: Vec<_> = text.lines().skip(1).map(column).collect();
+    assert_eq!(columns, [columns[0]; 5], "{text}");
+    assert!(columns[0].is_some());
+}
+
+#[test]
+fn nothing_stored_can_reprogram_a_terminal() {
+    let evil = "x\u{1b}]0;t\u{7}\r\u{9b}1m\u{202e}";
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", async |store| {
+        let run = Run { file: evil.into(), created_at: crate::bench::at(0), task_count: 1 };
+        store.kind::<Run>().create("r", &run).await.unwrap();
+        add_task(store, "t", "r", evil, &[TaskStatus::Running]).await;
+        let cause = Cause::by(Actor::System).because(evil);
+        let tasks = store.kind::<Task>().with_cause(cause);
+        let fail = |task: &mut Task| {
+            task.status = TaskStatus::Failed;
+            task.error = Some(evil.to_owned());
+            Ok(())
+        };
+        tasks.update("t", fail).await.unwrap();
+    });
+    bench.write(evil, "");
+    let table: [&[&str]; 12] = [
+        &["ps"],
+        &["show", "t"],
+        &["history", "task", "t"],
+        &["stats"],
+        &["run", "--resume"],
+        &["show", evil],
+        &["history", "run", evil],
+        &["history", evil, "t"],
+        &["ps", "--run", evil],
+        &["run", evil],
+        &["import", evil],
+        &["ps", "--config", evil],
+    ];
+    for args in table {
+        let ran = bench.run(args);
+        let obeyed = |letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}';
+        assert!(!ran.out.contains(obeyed) && !ran.err.contains(obeyed), "{args:?}: {ran:?}");
+        assert!(ran.out.contains("\\u{1b}") || ran.err.contains("\\u{1b}"), "{args:?}: {ran:?}");
+    }
+    let help = bench.run(&["ps", evil]);
+    assert!(!help.err.contains('\u{1b}'), "{help:?}");
 }
 
 #[test]
