@@ -43,7 +43,7 @@
 //! # Cargo features
 //!
 //! Features add up and each compiles alone. Backends: `sqlite` and `memory` (default) and `sled`.
-//! Engines: `tasks` (default, Linux) runs processes and captures their output; `transfer` exports
+//! Engines: `tasks` (Linux) runs processes and captures their output; `transfer` exports
 //! a store and imports into another; `retention` removes what is over and old enough. `testing`
 //! adds the list of cases that a backend of your own can be checked with.
 //!
