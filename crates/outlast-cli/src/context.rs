@@ -7,6 +7,7 @@ use outlast::{Error, Location, OpenOptions, Result, Store, StoreOptions, Upgrade
 use crate::args::Cli;
 use crate::commands;
 use crate::config::{Config, Sources};
+use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
@@ -40,7 +41,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     // A read of standard input that a signal broke off may never return.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match (outcome, context.out.flush()) {
-        (Ok(_), Err(Failure::Failed(error))) => Err(error.into()),
+        (Ok(Exit::Completed), Err(Failure::Failed(error))) => Err(error.into()),
         // What became of the work is the same whether or not anybody reads the output.
         (outcome, _) => outcome,
     }

@@ -184,6 +184,16 @@ fn a_reader_that_goes_away_changes_neither_the_work_nor_the_exit_code() {
 }
 
 #[test]
+fn what_became_of_the_work_goes_before_what_became_of_the_output() {
+    for (line, code) in [("exit 3", 1), (":", 5)] {
+        let bench = jobs(&[line]);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = bench.command(&["run", "jobs.toml"]).stdout(full).output().unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{line}");
+    }
+}
+
+#[test]
 fn a_signal_is_heeded_although_nobody_reads_what_is_said() {
     let mut lines = vec!["true # so that much is said"; 600];
     lines.push("trap 'touch asked; exit' TERM; touch up; while :; do sleep 0.05; done");

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::commands::run::live::Live;
 use crate::commands::run::signals::Listener;
 use crate::context::{Access, Context, close};
+use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::jobs;
 
@@ -161,9 +162,11 @@ async fn run_with(
         shown = report::summary(&state, exit, &mut context.out);
     }
     let first_problem = report::problems(problems);
-    match (shown, first_problem) {
-        (Err(Failure::Failed(error)), _) | (_, Some(error)) => Err(error.into()),
-        (Ok(()) | Err(_), None) => Ok(exit),
+    match (first_problem, shown) {
+        (Some(error), _) => Err(error.into()),
+        // What became of the work is more than whether it could be told, as on a closed terminal.
+        (None, Err(Failure::Failed(error))) if exit == Exit::Completed => Err(error.into()),
+        (None, _) => Ok(exit),
     }
 }
 
