@@ -14,6 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
 
 use crate::error::Place;
+use crate::sum::sealed;
 
 /// Columns of a version, `h` being its row of history and `e` its entity.
 pub(crate) const VERSION: &str = "h.seq, h.beneath, e.space, e.kind, e.id, h.epoch, h.version, \
@@ -157,7 +158,8 @@ impl<'r> Cells<'r> {
             attrs: self.attributes(14)?,
             state: self.optional(STATE)?.map(Json::trusted),
         };
-        if versioned.checksum().cast_signed() == self.number(15)? {
+        let seal = sealed(versioned.checksum(), self.number(0)?, self.int(1).is_some());
+        if seal.cast_signed() == self.number(15)? {
             return Ok(versioned);
         }
         Err("the checksum does not match")

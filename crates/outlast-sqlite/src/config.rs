@@ -24,6 +24,8 @@ pub(crate) const APPLICATION_ID: i32 = 0x4f75_744c;
 const PAGE_BYTES: u32 = 8 << 10;
 /// Pages in the log before a commit copies them into the file: 16 MiB.
 const CHECKPOINT_PAGES: u32 = 2000;
+/// Bytes of the log that are kept for reuse: a long read makes it grow, and it would stay so.
+const LOG_BYTES: i64 = 64 << 20;
 /// KiB of pages a connection keeps, negative as SQLite wants it.
 const CACHE_KIB: i64 = -32_768;
 /// Rows the driver lets a statement run ahead of its reader.
@@ -97,7 +99,8 @@ fn options(path: &Path, access: Access, busy_timeout: Duration) -> SqliteConnect
             .page_size(PAGE_BYTES)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string()),
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+            .pragma("journal_size_limit", LOG_BYTES.to_string()),
     }
 }
 
@@ -116,6 +119,7 @@ async fn verify(
     if access == Access::Write {
         expected.push(("synchronous", 2));
         expected.push(("wal_autocheckpoint", i64::from(CHECKPOINT_PAGES)));
+        expected.push(("journal_size_limit", LOG_BYTES));
     }
     for (name, value) in expected {
         let found = pragma(connection, place, name).await?;

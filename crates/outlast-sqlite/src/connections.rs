@@ -3,12 +3,12 @@
 //! A connection counts as sound again only after success. So an error or a dropped future never
 //! leaves one in use with a transaction open: it is closed, which rolls the transaction back, and
 //! another is opened. A dropped write may still be running on the driver's thread; whoever writes
-//! next, or closes the store, waits for its end first.
+//! next, or closes the store, waits for its end first. A dropped read is interrupted.
 
 use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use outlast_core::{Error, Result};
@@ -18,40 +18,79 @@ use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
+use crate::file::Identity;
 use crate::script::{Answer, Script, Stopped};
 
 /// How many reads run at once; more wait.
 const READERS: u32 = 4;
 
+/// How many steps of SQLite's machine a dropped read may still make.
+const STEPS: i32 = 4096;
+
+/// A connection to read with, and what interrupts it.
+#[derive(Debug)]
+struct Reading {
+    connection: SqliteConnection,
+    leash: Leash,
+}
+
+/// Interrupts whatever a connection still runs once it is dropped.
+#[derive(Debug, Default)]
+struct Leash(Arc<AtomicBool>);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Reading {
+    async fn new(mut connection: SqliteConnection, place: &Place) -> Result<Self> {
+        let leash = Leash::default();
+        let cut = leash.0.clone();
+        let locked = connection.lock_handle().await;
+        let mut handle = locked.map_err(|cause| place.error(cause, Doing::Opening))?;
+        handle.set_progress_handler(STEPS, move || !cut.load(Ordering::Relaxed));
+        drop(handle);
+        Ok(Self { connection, leash })
+    }
+}
+
 /// The connections of one store.
 #[derive(Debug)]
 pub(crate) struct Connections {
     pub(crate) place: Place,
+    /// The file that was opened.
+    identity: Identity,
     access: Access,
     busy_timeout: Duration,
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
     /// Whether the last use of the writing connection came to its end.
     sound: AtomicBool,
     permits: Semaphore,
-    idle: Mutex<Vec<SqliteConnection>>,
+    idle: Mutex<Vec<Reading>>,
     closed: AtomicBool,
     poisoned: AtomicBool,
 }
 
 impl Connections {
     /// The connections of a store of which one is open. With `Access::Write` it writes.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         place: Place,
         access: Access,
         busy_timeout: Duration,
         first: SqliteConnection,
-    ) -> Self {
+    ) -> Result<Self> {
+        let identity = Identity::of(&place)?;
         let (writer, idle) = match access {
             Access::Write => (Some(first), Vec::new()),
-            Access::Read | Access::ReadAlone | Access::Immutable => (None, vec![first]),
+            Access::Read | Access::ReadAlone | Access::Immutable => {
+                (None, vec![Reading::new(first, &place).await?])
+            }
         };
-        Self {
+        Ok(Self {
             place,
+            identity,
             access,
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
@@ -60,7 +99,19 @@ impl Connections {
             idle: Mutex::new(idle),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+        })
+    }
+
+    /// SQLite goes on in the file it opened, while connections yet to be made, and the log, are
+    /// found by name.
+    fn check_identity(&self) -> Result<()> {
+        if Identity::of(&self.place).is_ok_and(|identity| identity == self.identity) {
+            return Ok(());
         }
+        Err(Error::poisoned(format!(
+            "{}: the file was moved, removed or replaced while it was open; open the store again",
+            self.place
+        )))
     }
 
     /// How long to wait for another process.
@@ -90,17 +141,19 @@ impl Connections {
     /// Takes a connection to read with, once one is free.
     pub(crate) async fn reader(&self) -> Result<Reader<'_>> {
         let permit = self.permits.acquire().await.map_err(|_| self.gone())?;
+        self.check_identity()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
+        let reading = match idle {
+            Some(reading) => reading,
             None => self.another_reader().await?,
         };
-        Ok(Reader { home: self, connection, _permit: permit })
+        Ok(Reader { home: self, reading, _permit: permit })
     }
 
-    async fn another_reader(&self) -> Result<SqliteConnection> {
+    async fn another_reader(&self) -> Result<Reading> {
         let access = if self.access == Access::Write { Access::Read } else { self.access };
-        connect(&self.place, access, self.busy_timeout).await
+        let connection = connect(&self.place, access, self.busy_timeout).await?;
+        Reading::new(connection, &self.place).await
     }
 
     /// Takes the connection to write with, once it is free.
@@ -116,6 +169,7 @@ impl Connections {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(self.poisoned_error());
         }
+        self.check_identity()?;
         self.mend(&mut slot).await?;
         let connection = MutexGuard::try_map(slot, Option::as_mut);
         let connection = connection.map_err(|_| Error::internal("no connection to write with"))?;
@@ -191,8 +245,9 @@ impl Connections {
         let all = self.permits.acquire_many(READERS).await;
         let Ok(all) = all else { return Ok(()) };
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in idle {
+        for Reading { connection, leash } in idle {
             let closed = connection.close().await;
+            drop(leash);
             closed.map_err(|cause| self.place.error(cause, Doing::Reading))?;
         }
         let synced = self.part(&mut *self.writer.lock().await).await;
@@ -216,18 +271,18 @@ impl Connections {
     }
 }
 
-/// A connection to read with. Dropped without [`keep`](Reader::keep), it is closed.
+/// A connection to read with. Dropped without [`keep`](Reader::keep), it is interrupted and closed.
 pub(crate) struct Reader<'a> {
     home: &'a Connections,
-    connection: SqliteConnection,
+    reading: Reading,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Reader<'_> {
     /// Puts it back for the next read.
     pub(crate) fn keep(self) {
-        let Self { home, connection, _permit } = self;
-        home.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let Self { home, reading, _permit } = self;
+        home.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reading);
     }
 }
 
@@ -235,13 +290,13 @@ impl Deref for Reader<'_> {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
-        &self.connection
+        &self.reading.connection
     }
 }
 
 impl DerefMut for Reader<'_> {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+        &mut self.reading.connection
     }
 }
 

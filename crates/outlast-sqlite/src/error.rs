@@ -28,6 +28,12 @@ impl Place {
         Self(if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) })
     }
 
+    /// Where the file is, links followed.
+    pub(crate) fn resolved(&self) -> Result<Self, Error> {
+        let resolved = self.0.canonicalize();
+        resolved.map(Self).map_err(|cause| self.io_error("the file cannot be found", cause))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

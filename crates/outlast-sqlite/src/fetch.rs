@@ -11,6 +11,7 @@ use crate::Sqlite;
 use crate::codec::{Cells, revision_of};
 use crate::lookup::{Located, Wanted};
 use crate::script::{MOST_ROWS, Script};
+use crate::sum::commit_checksum;
 
 /// Streams appended to, with the first and last place filled.
 pub(crate) type Appended = Vec<(StreamName, Seq, Seq)>;
@@ -51,7 +52,7 @@ impl Sqlite {
         script.sql("COMMIT").end();
         let answers = self.connections.read(script).await?;
         let answers = answers.get(1..).unwrap_or_default();
-        let (located, used) = wanted.read(answers)?;
+        let (located, used) = self.located(wanted, answers)?;
         let versions = reads.versions.iter().filter_map(|(key, version)| {
             let link = located.chain(key).iter().find(|link| link.version == *version)?;
             Some(((key.clone(), *version), link.checksum))
@@ -89,7 +90,8 @@ fn ask_commits(script: &mut Script, commits: &[CommitId]) {
     script.sql(
         "SELECT v.column1, coalesce(r.seq, o.seq), coalesce(r.at, o.at), \
          coalesce(r.digest, o.digest), CASE WHEN r.seq IS NULL THEN o.appended ELSE r.appended \
-         END, r.versions, e.space, e.kind, e.id, h.epoch, h.version FROM ",
+         END, r.versions, e.space, e.kind, e.id, h.epoch, h.version, r.seq IS NULL, \
+         o.commit_checksum FROM ",
     );
     script.values(2, commits, |script, place, commit| {
         script.bind(place).bind(commit.as_bytes().as_slice());
@@ -118,6 +120,12 @@ fn read_commit(
         let place = &store.connections.place;
         outlast_core::Error::corrupt(format!("commit {id} in {place} is damaged: {what}"))
     };
+    let revision = revision_of(cells.int(1).unwrap_or_default());
+    let (at, digest) = (cells.int(2).unwrap_or_default(), cells.int(3).unwrap_or_default());
+    let sum = commit_checksum(revision.0, *id, (at, digest), cells.bytes(4));
+    if cells.int(11) == Some(1) && cells.int(12) != Some(sum) {
+        return Err(damaged("its own checksum does not match"));
+    }
     let appended = match cells.bytes(4) {
         None => Appended::new(),
         Some(text) => from_slice(text).map_err(|_| damaged("what it appended is not JSON"))?,
@@ -127,9 +135,9 @@ fn read_commit(
         Some(text) => from_slice(text).map_err(|_| damaged("its versions are not JSON"))?,
     };
     let known = view.commits.entry(*id).or_insert_with(|| Remembered {
-        digest: cells.int(3).unwrap_or_default().cast_unsigned(),
-        revision: revision_of(cells.int(1).unwrap_or_default()),
-        at: Timestamp::from_micros(cells.int(2).unwrap_or_default()),
+        digest: digest.cast_unsigned(),
+        revision,
+        at: Timestamp::from_micros(at),
         versions,
         appended,
     });

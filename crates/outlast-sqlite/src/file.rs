@@ -49,6 +49,25 @@ pub(crate) fn inspect(place: &Place) -> Result<Found> {
     Ok(Found::Store { layout: number(60) })
 }
 
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    /// The file that is at a place now.
+    pub(crate) fn of(place: &Place) -> Result<Self> {
+        let found = fs::metadata(place.path());
+        let found = found.map_err(|cause| place.io_error("the file cannot be found", cause))?;
+        #[cfg(unix)]
+        return {
+            use std::os::unix::fs::MetadataExt;
+            Ok(Self(found.dev(), found.ino()))
+        };
+        #[cfg(not(unix))]
+        return Ok(Self(0, u64::from(found.is_file())));
+    }
+}
+
 /// A file on its way to its name. Dropped before it got there, it is removed.
 pub(crate) struct Newborn {
     temporary: PathBuf,

@@ -1,8 +1,8 @@
 //! Versions of entities: one entity's chain, or all rows in the order they were written.
 
 use outlast_core::{
-    AttrValue, Cursor, Epoch, HistoryQuery, Key, Kind, Limits, Listed, Result, Scope, Verified,
-    Version, Versioned,
+    AttrValue, Cursor, Epoch, Error, HistoryQuery, Key, Kind, Limits, Listed, Result, Scope,
+    Verified, Version, Versioned,
 };
 
 use crate::Sqlite;
@@ -23,7 +23,14 @@ impl Sqlite {
         }
         let answers = self.connections.read(script).await?;
         let Some(answer) = answers.into_iter().next() else { return Ok(Listed::empty()) };
-        Ok(self.versions_of(query, &answer))
+        let page = self.versions_of(query, &answer);
+        if let (Scope::All(_), Some(after), Some(next)) =
+            (&query.scope, &query.page.after, &page.next)
+        {
+            check_order(&after.to_number()?, &next.to_number()?, query.newest_first)
+                .map_err(|error| error.context(&self.connections.place))?;
+        }
+        Ok(page)
     }
 
     fn versions_of(&self, query: &HistoryQuery, answer: &Answer) -> Listed<Verified<Versioned>> {
@@ -49,13 +56,22 @@ impl Sqlite {
     }
 }
 
+/// Rows of a damaged table may come in any order, and a walk that does not get on would never end.
+pub(crate) fn check_order<T: Ord>(after: &T, next: &T, descending: bool) -> Result<()> {
+    let gets_on = if descending { next < after } else { next > after };
+    if gets_on {
+        return Ok(());
+    }
+    Err(Error::corrupt("rows are not in order; restore the file from a backup"))
+}
+
 fn chain_cursor(cells: Cells<'_>) -> Cursor {
     let epoch = AttrValue::Int(cells.int(5).unwrap_or_default());
     Cursor::listing(Some(&epoch), &cells.count(6).to_string())
 }
 
 fn cursor_version(cursor: &Cursor) -> Result<Version> {
-    let foreign = || outlast_core::Error::invalid(format!("cursor {cursor} is of another query"));
+    let foreign = || Error::invalid(format!("cursor {cursor} is of another query"));
     let (epoch, n) = cursor.to_listing()?;
     let Some(AttrValue::Int(epoch)) = epoch else { return Err(foreign()) };
     let epoch = u64::try_from(epoch).map_err(|_| foreign())?;
@@ -118,8 +134,8 @@ fn push_chain(script: &mut Script, query: &HistoryQuery, key: &Key) -> Result<()
 
 fn push_beyond(script: &mut Script, version: Version, beyond: &str) {
     script.sql(" AND (h.epoch, h.version) ").sql(beyond).sql(" (");
-    script.value(version.epoch.0.cast_signed()).sql(", ");
-    script.value(version.n.cast_signed()).sql(")");
+    script.value(held(version.epoch.0)).sql(", ");
+    script.value(held(version.n)).sql(")");
 }
 
 fn push_all(script: &mut Script, query: &HistoryQuery, kind: Option<&Kind>) -> Result<()> {
@@ -131,7 +147,7 @@ fn push_all(script: &mut Script, query: &HistoryQuery, kind: Option<&Kind>) -> R
     push_filters(script, query);
     if let Some(after) = &query.page.after {
         script.sql(if query.newest_first { " AND h.seq < " } else { " AND h.seq > " });
-        script.value(after.to_number()?.cast_signed());
+        script.value(held(after.to_number()?));
     }
     script.sql(" ORDER BY h.seq").sql(if query.newest_first { " DESC" } else { "" });
     script.sql(" LIMIT ").value(i64::from(query.page.limit) + 1).end();
@@ -139,7 +155,6 @@ fn push_all(script: &mut Script, query: &HistoryQuery, kind: Option<&Kind>) -> R
 }
 
 fn push_filters(script: &mut Script, query: &HistoryQuery) {
-    let held = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     if let Some(from) = query.from {
         script.sql(" AND h.version >= ").value(held(from));
     }
@@ -158,4 +173,9 @@ fn push_filters(script: &mut Script, query: &HistoryQuery) {
     if let Some(action) = &query.action {
         script.sql(" AND h.action = ").value(action.as_str());
     }
+}
+
+/// The number as a column could hold it: larger ones are larger than all.
+fn held(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

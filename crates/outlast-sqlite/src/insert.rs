@@ -9,7 +9,7 @@ use crate::draft::{AttributeRow, Draft, HistoryRow};
 use crate::fetch::Appended;
 use crate::lookup::Located;
 use crate::script::{MOST_ROWS, Script};
-use crate::sum::commit_checksum;
+use crate::sum::{commit_checksum, sealed};
 use crate::value::bind_value;
 
 /// True inside a write whose base still stands.
@@ -26,6 +26,8 @@ pub(crate) fn push(
         .value(located.last_row)
         .sql(" AND (SELECT generation FROM meta) = ")
         .value(located.generation)
+        .sql(" AND (SELECT user_version FROM pragma_user_version) = ")
+        .value(located.layout)
         .end();
     let first = script.statements() as usize;
     for rows in draft.history.chunks(MOST_ROWS) {
@@ -76,6 +78,8 @@ fn bind_history(script: &mut Script, row: &HistoryRow<'_>) {
         .bind(version.map(|version| version.action.as_str()))
         .bind(id.as_bytes().as_slice());
     bind_opening(script, row);
+    let sum = version.map(|version| sealed(version.checksum(), row.seq, row.beneath).cast_signed());
+    script.bind(sum);
     bind_version(script, version);
 }
 
@@ -99,7 +103,6 @@ fn bind_opening(script: &mut Script, row: &HistoryRow<'_>) {
 
 fn bind_version(script: &mut Script, version: Option<&Versioned>) {
     script
-        .bind(version.map(|version| version.checksum().cast_signed()))
         .bind(version.and_then(|version| version.actor.as_ref()).map(Actor::to_string))
         .bind(version.and_then(|version| version.reason.as_deref()))
         .bind(version.and_then(|version| version.metadata.as_ref()).map(Json::as_str))

@@ -8,12 +8,15 @@
 use std::collections::{HashMap, HashSet};
 
 use outlast_core::{
-    Attributes, Epoch, Head, Key, ReadSet, Result, Revision, Seq, StreamName, Version, Versioned,
+    Attributes, Epoch, Error, Head, Key, ReadSet, Result, Revision, Seq, StreamName, Version,
+    Versioned,
 };
 
+use crate::Sqlite;
 use crate::codec::{Cells, MOST_PLACES, revision_of};
 use crate::draft::Draft;
 use crate::script::{Answer, MOST_ROWS, Script};
+use crate::sum::sealed;
 
 /// The newest version of an entity, as its head row states it.
 #[derive(Clone, Debug)]
@@ -69,6 +72,8 @@ pub(crate) struct Located {
     pub(crate) floor_row: i64,
     pub(crate) last_entity: i64,
     pub(crate) last_stream: i64,
+    /// The layout the file has.
+    pub(crate) layout: i64,
     /// The entities asked for; `None` has no number yet.
     pub(crate) entities: HashMap<Key, Option<KnownEntity>>,
     pub(crate) streams: HashMap<StreamName, Option<KnownStream>>,
@@ -166,24 +171,31 @@ impl Wanted {
             .sql(
                 "SELECT coalesce((SELECT max(seq) FROM history), 0), generation, floor_seq, \
                  coalesce((SELECT max(no) FROM entity), 0), \
-                 coalesce((SELECT max(no) FROM stream), 0) FROM meta",
+                 coalesce((SELECT max(no) FROM stream), 0), \
+                 (SELECT user_version FROM pragma_user_version) FROM meta",
             )
             .end();
         for keys in self.keys.chunks(MOST_ROWS) {
             script.sql(
                 "SELECT v.column1, e.no, d.seq, d.epoch, d.version, d.live, d.checksum, d.attrs, \
-                 d.transient, d.transient_checksum FROM ",
+                 d.transient, d.transient_checksum, ",
             );
+            script.sql(SOUND).sql(" FROM ");
             push_names(script, keys);
             script
                 .sql(
                     " v CROSS JOIN entity e ON e.space = v.column2 AND e.kind = v.column3 \
-                     AND e.id = v.column4 LEFT JOIN head d ON d.entity = e.no",
+                     AND e.id = v.column4 LEFT JOIN head d ON d.entity = e.no \
+                     LEFT JOIN history h ON h.seq = d.seq",
                 )
                 .end();
         }
         for streams in self.streams.chunks(MOST_ROWS) {
-            script.sql("SELECT v.column1, s.no, s.first_seq, s.last_seq FROM ");
+            script.sql(
+                "SELECT v.column1, s.no, s.first_seq, s.last_seq, (SELECT max(x.id) \
+                 FROM stream_entry x WHERE x.id BETWEEN s.no << 32 \
+                 AND (s.no << 32) + 4294967295) & 4294967295 FROM ",
+            );
             push_names(script, streams);
             script
                 .sql(
@@ -199,7 +211,7 @@ impl Wanted {
     }
 
     /// Reads the answers to [`ask`](Self::ask), and hands back how many there were.
-    pub(crate) fn read(self, answers: &[Answer]) -> Result<(Located, usize)> {
+    fn read(self, answers: &[Answer]) -> Result<(Located, usize)> {
         let mut located = Located::default();
         let mut rest = answers.iter();
         if let Some(row) = rest.next().and_then(|answer| answer.rows.first()) {
@@ -209,18 +221,21 @@ impl Wanted {
             located.floor_row = cells.int(2).unwrap_or_default();
             located.last_entity = cells.int(3).unwrap_or_default();
             located.last_stream = cells.int(4).unwrap_or_default();
+            located.layout = cells.int(5).unwrap_or_default();
         } else {
-            return Err(outlast_core::Error::corrupt("table meta is empty; restore a backup"));
+            return Err(Error::corrupt("table meta is empty; restore a backup"));
         }
         for keys in self.keys.chunks(MOST_ROWS) {
-            let known = rest.next().map(|answer| read_entities(keys, answer)).unwrap_or_default();
+            let known = rest.next().map(|answer| read_entities(keys, answer)).transpose()?;
             located.entities.extend(keys.iter().map(|key| (key.clone(), None)));
-            located.entities.extend(known.into_iter().map(|(key, known)| (key, Some(known))));
+            let known = known.unwrap_or_default().into_iter();
+            located.entities.extend(known.map(|(key, known)| (key, Some(known))));
         }
         for streams in self.streams.chunks(MOST_ROWS) {
-            let known = rest.next().map(|answer| read_streams(streams, answer)).unwrap_or_default();
+            let known = rest.next().map(|answer| read_streams(streams, answer)).transpose()?;
             located.streams.extend(streams.iter().map(|name| (name.clone(), None)));
-            located.streams.extend(known.into_iter().map(|(name, known)| (name, Some(known))));
+            let known = known.unwrap_or_default().into_iter();
+            located.streams.extend(known.map(|(name, known)| (name, Some(known))));
         }
         for keys in self.chains.chunks(MOST_ROWS) {
             located.chains.extend(keys.iter().map(|key| (key.clone(), Vec::new())));
@@ -230,8 +245,37 @@ impl Wanted {
                 }
             }
         }
+        let broken = |chain: &Vec<Link>| chain.last().is_some_and(|oldest| oldest.prev.is_some());
+        if let Some((key, _)) = located.chains.iter().find(|(_, chain)| broken(chain)) {
+            return Err(damaged(key, "an older version is missing from its chain"));
+        }
         Ok((located, self.statements))
     }
+}
+
+impl Sqlite {
+    /// What was looked up and how many answers said so, if it is sound and in the layout that this
+    /// program writes: a newer one may have changed the file while it was open here.
+    pub(crate) fn located(&self, wanted: Wanted, answers: &[Answer]) -> Result<(Located, usize)> {
+        let place = &self.connections.place;
+        let (located, used) = wanted.read(answers).map_err(|error| error.context(place))?;
+        if located.layout == i64::from(self.info.schema_version) {
+            return Ok((located, used));
+        }
+        Err(Error::incompatible(format!(
+            "{place} was changed to layout {} while it was open; open it with a program that \
+             writes that",
+            located.layout
+        )))
+    }
+}
+
+/// Whether a head says what its version says. Nothing is planned from one that does not.
+const SOUND: &str = "h.entity IS d.entity AND h.epoch IS d.epoch AND h.version IS d.version \
+     AND h.checksum IS d.checksum AND h.attrs IS d.attrs AND (h.state IS NOT NULL) IS d.live";
+
+fn damaged(name: &Key, why: &str) -> Error {
+    Error::corrupt(format!("{name} is damaged: {why}; restore it from a backup"))
 }
 
 /// Adds a list of names as `(VALUES (place, space, kind, id), ...)`.
@@ -252,7 +296,7 @@ fn ask_chains(script: &mut Script, keys: &[Key]) {
              AND e.id = v.column4 CROSS JOIN head d ON d.entity = e.no \
              UNION SELECT chain.place, h.prev_seq FROM chain CROSS JOIN history h \
              ON h.seq = chain.seq WHERE h.prev_seq IS NOT NULL) \
-             SELECT chain.place, h.seq, h.epoch, h.version, h.prev_seq, h.checksum \
+             SELECT chain.place, h.seq, h.epoch, h.version, h.prev_seq, h.checksum, h.beneath \
              FROM chain CROSS JOIN history h ON h.seq = chain.seq",
         )
         .end();
@@ -262,13 +306,17 @@ fn named<'a>(names: &'a [Key], cells: Cells<'_>) -> Option<&'a Key> {
     names.get(usize::try_from(cells.int(0)?).ok()?)
 }
 
-fn read_entities(keys: &[Key], answer: &Answer) -> Vec<(Key, KnownEntity)> {
-    let known = answer.rows.iter().filter_map(|row| {
+fn read_entities(keys: &[Key], answer: &Answer) -> Result<Vec<(Key, KnownEntity)>> {
+    let mut known = Vec::with_capacity(answer.rows.len());
+    for row in &answer.rows {
         let cells = Cells(row);
-        let known = KnownEntity { no: cells.int(1)?, head: read_head(cells) };
-        Some((named(keys, cells)?.clone(), known))
-    });
-    known.collect()
+        let (Some(key), Some(no)) = (named(keys, cells), cells.int(1)) else { continue };
+        let head = read_head(cells).filter(|_| cells.int(10) == Some(1));
+        let head =
+            head.ok_or_else(|| damaged(key, "its head is not that of its newest version"))?;
+        known.push((key.clone(), KnownEntity { no, head: Some(head) }));
+    }
+    Ok(known)
 }
 
 fn read_head(cells: Cells<'_>) -> Option<KnownHead> {
@@ -279,29 +327,36 @@ fn read_head(cells: Cells<'_>) -> Option<KnownHead> {
         outlast_core::AttrValue::Int(_) => None,
     });
     let live = cells.int(5) == Some(1);
-    let checksum = cells.int(6)?.cast_unsigned();
+    let seq = cells.int(2)?;
+    let checksum = sealed(cells.int(6)?.cast_unsigned(), seq, false);
     let transient = cells.transient(8).unwrap_or_default();
     let head = Head { version, live, checksum, status };
-    Some(KnownHead { seq: cells.int(2)?, head, attrs, transient })
+    Some(KnownHead { seq, head, attrs, transient })
 }
 
 fn status_name() -> outlast_core::AttrName {
     outlast_core::AttrName::status()
 }
 
-fn read_streams(streams: &[StreamName], answer: &Answer) -> Vec<(StreamName, KnownStream)> {
-    let known = answer.rows.iter().filter_map(|row| {
+fn read_streams(streams: &[StreamName], answer: &Answer) -> Result<Vec<(StreamName, KnownStream)>> {
+    let mut known = Vec::with_capacity(answer.rows.len());
+    for row in &answer.rows {
         let cells = Cells(row);
+        let (Some(name), Some(no)) = (named(streams, cells), cells.int(1)) else { continue };
         let (first, last) = (Seq(cells.count(2)), Seq(cells.count(3)));
-        Some((named(streams, cells)?.clone(), KnownStream { no: cells.int(1)?, first, last }))
-    });
-    known.collect()
+        let newest = (first <= last).then_some(last.0.cast_signed());
+        if cells.int(4) != newest {
+            return Err(damaged(name, "it does not end where its newest entry is"));
+        }
+        known.push((name.clone(), KnownStream { no, first, last }));
+    }
+    Ok(known)
 }
 
 fn read_link<'a>(keys: &'a [Key], cells: Cells<'_>) -> Option<(&'a Key, Link)> {
     let version = Version::new(Epoch(cells.count(2)), cells.count(3));
     let (seq, prev) = (cells.int(1)?, cells.int(4));
-    let checksum = cells.int(5)?.cast_unsigned();
+    let checksum = sealed(cells.int(5)?.cast_unsigned(), seq, cells.int(6).is_some());
     Some((named(keys, cells)?, Link { version, seq, prev, checksum }))
 }
 
@@ -309,7 +364,7 @@ fn read_link<'a>(keys: &'a [Key], cells: Cells<'_>) -> Option<(&'a Key, Link)> {
 pub(crate) fn first_row_after(revision: Revision) -> Result<i64> {
     let last = crate::codec::last_row_of(revision);
     if last > i64::MAX - MOST_PLACES - 1 {
-        return Err(outlast_core::Error::too_large("the store holds no more commits"));
+        return Err(Error::too_large("the store holds no more commits"));
     }
     Ok(last + 1)
 }

@@ -50,6 +50,8 @@ pub(crate) async fn open(
         }
         Found::Store { .. } => {}
     }
+    // SQLite keeps the log beside the file and not beside a link to it.
+    let place = place.resolved()?;
     let (access, mut connection) = first_connection(&place, options).await?;
     let upgrade = !options.read_only && options.upgrade == Upgrade::Auto;
     let status = standing(schema, &mut connection, &place).await?;
@@ -82,7 +84,7 @@ pub(crate) async fn open(
         limits: Limits::EMBEDDED,
         read_only: options.read_only,
     };
-    let connections = Connections::new(place, access, options.busy_timeout, connection);
+    let connections = Connections::new(place, access, options.busy_timeout, connection).await?;
     Ok(Sqlite { connections, info, located: Mutex::new(None) })
 }
 

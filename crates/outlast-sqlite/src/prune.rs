@@ -81,7 +81,7 @@ impl Sqlite {
     ) -> Result<(u64, bool)> {
         let mut wanted = Wanted::new([], [stream.clone()], std::collections::HashSet::new());
         let answers = self.begin(writer, |script| wanted.ask(script)).await?;
-        let (located, _) = wanted.read(answers.get(1..).unwrap_or_default())?;
+        let (located, _) = self.located(wanted, answers.get(1..).unwrap_or_default())?;
         let known = located.streams.get(stream).copied().flatten();
         let Some(KnownStream { no, first, last }) = known else {
             return self.end(writer, Script::new(), 0, true).await;
@@ -130,7 +130,7 @@ impl Sqlite {
         let keys = [key.clone()];
         let mut wanted = Wanted::new(keys, [], std::collections::HashSet::new());
         let answers = self.begin(writer, |script| wanted.ask(script)).await?;
-        let (located, _) = wanted.read(answers.get(1..).unwrap_or_default())?;
+        let (located, _) = self.located(wanted, answers.get(1..).unwrap_or_default())?;
         let known = located.entities.get(key).and_then(Option::as_ref);
         let head = located.head(key).map(|known| (&known.head, known.seq));
         let (Some(known), Some((head, seq))) = (known, head) else {

@@ -11,6 +11,7 @@ use outlast_core::{
 
 use crate::Sqlite;
 use crate::codec::{AFTER_HEAD, Cells, HEAD, STATE, VERSION};
+use crate::history::check_order;
 use crate::lookup::push_names;
 use crate::script::{Answer, MOST_ROWS, MOST_VALUES, Script};
 use crate::value::{push_test, push_value};
@@ -66,7 +67,13 @@ impl Sqlite {
         push_list(&mut script, query, driver)?;
         let answers = self.connections.read(script).await?;
         let Some(answer) = answers.into_iter().next() else { return Ok(Listed::empty()) };
-        Ok(self.page_of(query, &answer))
+        let page = self.page_of(query, &answer);
+        let next = page.next.as_ref().and_then(|next| next.to_listing().ok());
+        if let (Some(after), Some(next)) = (&query.page.after, next) {
+            check_order(&after.to_listing()?, &next, query.descending)
+                .map_err(|error| error.context(&self.connections.place))?;
+        }
+        Ok(page)
     }
 
     fn page_of(&self, query: &Query, answer: &Answer) -> Listed<Slot> {
@@ -174,8 +181,9 @@ fn push_list(script: &mut Script, query: &Query, driver: Driver<'_>) -> Result<(
     script.sql(if by_value { ", a.value" } else { ", NULL" });
     push_from(script, query, driver);
     if !query.tombstones {
-        // The record decides whether it lives; a head that says otherwise is damage to show.
-        script.sql(" AND (d.live OR h.state IS NOT NULL)");
+        // The record decides whether it lives; a head that says otherwise, or is missing, is damage
+        // to show.
+        script.sql(" AND (d.live IS NOT 0 OR h.state IS NOT NULL)");
     }
     if let Some(after) = &query.page.after {
         let (value, id) = after.to_listing()?;
@@ -209,7 +217,7 @@ fn push_from(script: &mut Script, query: &Query, driver: Driver<'_>) {
     match driver {
         Driver::Entities => {
             script.sql(
-                " FROM entity e CROSS JOIN head d ON d.entity = e.no \
+                " FROM entity e LEFT JOIN head d ON d.entity = e.no \
                  LEFT JOIN history h ON h.seq = d.seq WHERE e.space = ",
             );
             script.value(i64::from(query.space.0));

@@ -2,12 +2,14 @@
 
 use outlast_core::{
     AttrValue, Cursor, Entry, Error, Kind, Limits, Listed, Page, Result, Seq, StreamExtent,
-    StreamQuery, Verified,
+    StreamName, StreamQuery, Verified,
 };
 
 use crate::Sqlite;
-use crate::codec::{Cells, entry_seq};
-use crate::script::Script;
+use crate::codec::{Cells, damage, entry_seq};
+use crate::error::Place;
+use crate::history::check_order;
+use crate::script::{Answer, Script};
 use crate::value::push_test;
 
 /// The highest place a stream has.
@@ -33,17 +35,51 @@ impl Sqlite {
             return Ok(Listed::empty());
         }
         let mut script = Script::new();
-        script.heavy(4);
+        script.heavy(4).sql("BEGIN").end();
+        script.sql("SELECT s.first_seq, s.last_seq FROM stream s WHERE ");
+        push_named(&mut script, &query.stream);
+        script.end();
         push_entries(&mut script, query, (from, to));
+        script.sql("COMMIT").end();
         let answers = self.connections.read(script).await?;
-        let Some(answer) = answers.first() else { return Ok(Listed::empty()) };
+        let (Some(extent), Some(rows)) = (answers.get(1), answers.get(2)) else {
+            return Ok(Listed::empty());
+        };
+        let Some(extent) = extent.rows.first().map(Cells) else { return Ok(Listed::empty()) };
+        let kept = (from.max(extent.count(0)), to.min(extent.count(1)));
+        let page = self.entries_of(query, rows, kept);
+        if let (Some(after), Some(next)) = (&query.page.after, &page.next) {
+            check_order(&after.to_number()?, &next.to_number()?, query.newest_first)
+                .map_err(|error| error.context(&self.connections.place))?;
+        }
+        Ok(page)
+    }
+
+    fn entries_of(
+        &self,
+        query: &StreamQuery,
+        answer: &Answer,
+        kept: (u64, u64),
+    ) -> Listed<Verified<Entry>> {
+        let place = &self.connections.place;
         let (rows, last) = answer.page(query.page.limit);
-        let next = last.map(|cells| Cursor::number(entry_seq(cells.int(0).unwrap_or_default()).0));
-        let entries =
-            rows.iter().map(|row| Cells(row).entry(&query.stream, &self.connections.place));
+        let found = rows.iter().map(|row| {
+            let cells = Cells(row);
+            (entry_seq(cells.int(0).unwrap_or_default()).0, cells.entry(&query.stream, place))
+        });
         let asked =
             |entry: &Verified<Entry>| entry.as_ref().map_or(true, |entry| query.accepts(entry));
-        Ok(Listed { items: entries.filter(asked).collect(), next })
+        let mut found: Vec<_> = found.filter(|(_, entry)| asked(entry)).collect();
+        if is_whole(query) {
+            found = with_holes(query, found, (kept, last.is_none()), place);
+        }
+        let most = usize::try_from(query.page.limit).unwrap_or(usize::MAX);
+        let cut = found.len() > most;
+        found.truncate(most);
+        let last = last.map(|cells| entry_seq(cells.int(0).unwrap_or_default()).0);
+        let end = if cut { found.last().map(|(seq, _)| *seq) } else { last };
+        let items = found.into_iter().map(|(_, entry)| entry).collect();
+        Listed { items, next: end.map(Cursor::number) }
     }
 
     pub(crate) async fn streams_page(
@@ -74,6 +110,44 @@ impl Sqlite {
     }
 }
 
+/// Whether a query asks for every entry, so that none may be missing.
+fn is_whole(query: &StreamQuery) -> bool {
+    query.filters.is_empty() && query.since.is_none() && query.until.is_none()
+}
+
+/// Puts a damage where entries are missing: between others, and before `kept` ends if the page is
+/// the last. Each stands for all that are missing in its place.
+fn with_holes(
+    query: &StreamQuery,
+    found: Vec<(u64, Verified<Entry>)>,
+    ((first, last), ends): ((u64, u64), bool),
+    place: &Place,
+) -> Vec<(u64, Verified<Entry>)> {
+    let down = query.newest_first;
+    let mut next = if down { last } else { first };
+    let mut items = Vec::with_capacity(found.len());
+    for (seq, entry) in found {
+        if down && seq < next {
+            items.push((seq + 1, Err(hole(&query.stream, (seq + 1, next), place))));
+        } else if !down && seq > next {
+            items.push((seq - 1, Err(hole(&query.stream, (next, seq - 1), place))));
+        }
+        next = if down { seq.saturating_sub(1) } else { seq + 1 };
+        items.push((seq, entry));
+    }
+    let (low, high) = if down { (first, next) } else { (next, last) };
+    if ends && low <= high && low > 0 {
+        let end = if down { low } else { high };
+        items.push((end, Err(hole(&query.stream, (low, high), place))));
+    }
+    items
+}
+
+fn hole(stream: &StreamName, (low, high): (u64, u64), place: &Place) -> outlast_core::Damage {
+    let what = format!("{stream} entries {low} to {high}");
+    damage(what, "stream_entry", place, "they are missing", None)
+}
+
 fn extent(cells: Cells<'_>, store: &Sqlite) -> Result<StreamExtent> {
     let stream = cells.key(0).map_err(|why| {
         Error::corrupt(format!("table stream of {} is damaged: {why}", store.connections.place))
@@ -81,15 +155,21 @@ fn extent(cells: Cells<'_>, store: &Sqlite) -> Result<StreamExtent> {
     Ok(StreamExtent { stream, first: Seq(cells.count(3)), last: Seq(cells.count(4)) })
 }
 
+/// Names a stream in a condition on `s`.
+fn push_named(script: &mut Script, stream: &StreamName) {
+    script.sql("s.space = ").value(i64::from(stream.space.0));
+    script.sql(" AND s.kind = ").value(stream.kind.as_str());
+    script.sql(" AND s.id = ").value(stream.id());
+}
+
+/// A join with the stream would sort all of its entries for each page.
 fn push_entries(script: &mut Script, query: &StreamQuery, (from, to): (u64, u64)) {
-    script.sql(
-        "SELECT x.id, x.at, x.checksum, x.attrs, x.data FROM stream s \
-         CROSS JOIN stream_entry x ON x.id BETWEEN (s.no << 32) + ",
-    );
-    script.value(from.cast_signed()).sql(" AND (s.no << 32) + ").value(to.cast_signed());
-    script.sql(" WHERE s.space = ").value(i64::from(query.stream.space.0));
-    script.sql(" AND s.kind = ").value(query.stream.kind.as_str());
-    script.sql(" AND s.id = ").value(query.stream.id());
+    script.sql("SELECT x.id, x.at, x.checksum, x.attrs, x.data FROM stream_entry x WHERE x.id");
+    for (bound, word) in [(from, " BETWEEN "), (to, " AND ")] {
+        script.sql(word).sql("(SELECT s.no << 32 FROM stream s WHERE ");
+        push_named(script, &query.stream);
+        script.sql(") + ").value(bound.cast_signed());
+    }
     if let Some(since) = query.since {
         script.sql(" AND x.at >= ").value(since.as_micros());
     }

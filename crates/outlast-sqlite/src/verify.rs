@@ -7,7 +7,7 @@ use outlast_core::{Damage, Result, Revision, Verification};
 use sqlx::sqlite::SqliteRow;
 
 use crate::Sqlite;
-use crate::codec::{AFTER_VERSION, Cells, HEAD, VERSION, damage, revision_of};
+use crate::codec::{AFTER_HEAD, AFTER_VERSION, Cells, HEAD, VERSION, damage, revision_of};
 use crate::connections::Reader;
 use crate::error::Doing;
 use crate::script::Script;
@@ -63,6 +63,17 @@ impl Walk<'_> {
         }
     }
 
+    /// Where a step ended, numbers being in a column. In a damaged table rows may come in any order,
+    /// and a walk that does not get on would never end.
+    fn end(&mut self, rows: &[SqliteRow], column: usize, after: i64) -> Option<i64> {
+        let end = rows.iter().filter_map(|row| Cells(row).int(column)).max();
+        if !rows.is_empty() && end.is_none_or(|end| end <= after) {
+            self.report("a page", "structure", "its rows are not in order");
+            return None;
+        }
+        end
+    }
+
     async fn pages(&mut self) -> Result<()> {
         for row in self.rows(Script::of("PRAGMA integrity_check(100)")).await? {
             let text = Cells(&row).any_text(0);
@@ -91,8 +102,8 @@ impl Walk<'_> {
                 .sql(" ORDER BY h.seq LIMIT ")
                 .value(STEP);
             let rows = self.rows(script).await?;
-            let Some(end) = rows.last() else { return Ok(()) };
-            after = Cells(end).int(0).unwrap_or(i64::MAX);
+            let Some(end) = self.end(&rows, 0, after) else { return Ok(()) };
+            after = end;
             for row in &rows {
                 let cells = Cells(row);
                 self.version(cells);
@@ -152,8 +163,8 @@ impl Walk<'_> {
                 .sql(" ORDER BY e.no LIMIT ")
                 .value(STEP);
             let rows = self.rows(script).await?;
-            let Some(end) = rows.last() else { return Ok(()) };
-            after = Cells(end).int(crate::codec::AFTER_HEAD).unwrap_or(i64::MAX);
+            let Some(end) = self.end(&rows, AFTER_HEAD, after) else { return Ok(()) };
+            after = end;
             for row in &rows {
                 self.found.entities += 1;
                 let cells = Cells(row);
@@ -194,8 +205,8 @@ impl Walk<'_> {
                      GROUP BY chain.entity ORDER BY chain.entity",
             );
             let rows = self.rows(script).await?;
-            let Some(end) = rows.last() else { break };
-            after = Cells(end).int(0).unwrap_or(i64::MAX);
+            let Some(end) = self.end(&rows, 0, after) else { break };
+            after = end;
             for row in &rows {
                 let cells = Cells(row);
                 linked += cells.count(1);
@@ -310,8 +321,8 @@ impl Walk<'_> {
             );
             script.value(after).sql(" ORDER BY x.id LIMIT ").value(STEP);
             let rows = self.rows(script).await?;
-            let Some(end) = rows.last() else { return Ok(()) };
-            after = Cells(end).int(0).unwrap_or(i64::MAX);
+            let Some(end) = self.end(&rows, 0, after) else { return Ok(()) };
+            after = end;
             for row in &rows {
                 self.found.entries += 1;
                 let cells = Cells(row);

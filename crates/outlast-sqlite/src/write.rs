@@ -83,7 +83,7 @@ impl Sqlite {
         script.sql("BEGIN IMMEDIATE").end();
         wanted.ask(&mut script);
         let answers = self.run_write(writer, script).await?;
-        Ok(wanted.read(answers.get(1..).unwrap_or_default())?.0)
+        Ok(self.located(wanted, answers.get(1..).unwrap_or_default())?.0)
     }
 
     /// Runs a script that writes; its last statement is the commit if it has one.

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use outlast_core::{
-    Admin, Backend, HistoryQuery, Key, OpenOptions, RandomIds, Scope, Slot, StreamQuery,
+    Admin, Backend, HistoryQuery, Key, Kind, OpenOptions, Query, RandomIds, Scope, Slot,
+    StreamQuery,
 };
 use outlast_sqlite::Sqlite;
 
@@ -39,12 +40,36 @@ struct Seen {
 
 async fn look(store: &Sqlite) -> outlast_core::Result<Seen> {
     let slots = store.get(&items()).await?;
+    let (mut versions, mut entries) = (Vec::new(), Vec::new());
     let mut all = HistoryQuery::of(Scope::All(None));
-    all.page.limit = 1000;
-    let versions = store.history(&all).await?.items.into_iter().flatten().collect();
+    all.page.limit = 40;
+    for page in 0.. {
+        assert!(page < 10, "the walk does not end");
+        let found = store.history(&all).await?;
+        versions.extend(found.items.into_iter().flatten());
+        let Some(next) = found.next else { break };
+        all.page = all.page.after(next);
+    }
     let mut log = StreamQuery::of(key("log", "l"));
-    log.page.limit = 1000;
-    let entries = store.read(&log).await?.items.into_iter().flatten().collect();
+    log.page.limit = 40;
+    for page in 0.. {
+        assert!(page < 10, "the walk does not end");
+        let found = store.read(&log).await?;
+        entries.extend(found.items.into_iter().flatten());
+        let Some(next) = found.next else { break };
+        log.page = log.page.after(next);
+    }
+    let mut listed = Query::of(Kind::new("item")?);
+    listed.page.limit = 7;
+    for page in 0.. {
+        assert!(page < 10, "the walk does not end");
+        let found = store.list(&listed).await?;
+        for slot in found.items.into_iter().filter(|slot| matches!(slot, Slot::Live(_))) {
+            assert!(slots.contains(&slot), "{slot:?} is listed, and not got");
+        }
+        let Some(next) = found.next else { break };
+        listed.page = listed.page.after(next);
+    }
     Ok(Seen { slots, versions, entries })
 }
 
