@@ -26,7 +26,7 @@ const EVERYWHERE: &str = "Options of every command";
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Where the store is: sqlite:PATH, or sled:PATH, which one process at a time can open
+    /// Where the store is: sqlite:PATH, or sled:PATH for one process at a time
     /// [default: sqlite:outlast.db, or as configured]
     #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     pub(crate) db: Option<String>,

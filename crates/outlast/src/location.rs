@@ -27,11 +27,12 @@ use outlast_core::{Error, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
-    /// The memory of this process.
+    /// The memory of this process: gone with it, and always created anew.
     Memory,
-    /// A database file.
+    /// A database file, which several processes can open at once. Two more files, named like it
+    /// with `-wal` and `-shm` added, stand beside it while it is open.
     Sqlite(PathBuf),
-    /// A folder.
+    /// A folder, which one process at a time can open; another is refused with `Busy`.
     Sled(PathBuf),
 }
 

@@ -7,11 +7,14 @@ use outlast_store::{Store, StoreOptions};
 
 use crate::Location;
 
-/// Opens the store at a location, such as `sqlite:state.db`, creating it if there is none.
+/// Opens the store at a location, such as `sqlite:state.db`, creating it if there is none. The
+/// folder it goes into must exist. An older layout is brought up to date.
 ///
 /// Errors: `Invalid` for a text that is no [`Location`], `Unsupported` for a backend that this
-/// program was built without, and those of the backend. Must be called within a tokio runtime.
-/// Cancel safe: a store is born whole or not at all.
+/// program was built without, and those of the backend: `Unavailable` if the folder is missing or
+/// the file cannot be opened, `Busy` if another process keeps it, `Incompatible` for what another
+/// or a newer program wrote, `Corrupt` for what is no database, `StorageFull`. Must be called
+/// within a tokio runtime. Cancel safe: a store is born whole or not at all.
 pub async fn open(location: &str) -> Result<Store> {
     open_with(location, OpenOptions::default(), StoreOptions::default()).await
 }

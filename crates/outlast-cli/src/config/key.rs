@@ -28,7 +28,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "db",
         env: "OUTLAST_DB",
         default: "sqlite:outlast.db",
-        about: "where the store is: sqlite:PATH, or sled:PATH, which one process at a time can open",
+        about: "where the store is: sqlite:PATH, or sled:PATH for one process at a time",
         set: |config, text| put(&mut config.db, text.parse()),
     },
     Key {

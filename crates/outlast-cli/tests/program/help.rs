@@ -86,6 +86,30 @@ fn help_names_every_field_of_the_json() {
     }
 }
 
+/// Those in the table of the readme and those of the program are the same.
+#[test]
+fn the_readme_lists_every_setting_and_exit_code() {
+    let readme = include_str!("../../../../README.md");
+    let help = Bench::new().run(&["--help"]).out;
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|letter: char| !(letter.is_ascii_uppercase() || letter == '_'));
+        words.filter(|word| word.starts_with("OUTLAST_")).map(str::to_owned).collect()
+    };
+    assert_eq!(words(readme), words(&help));
+    let flat = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let row = |line: &str| line.starts_with("| `") && line.contains("OUTLAST_");
+    for line in readme.lines().filter(|line| row(line)) {
+        let default = line.split('|').nth(3).unwrap().trim().trim_matches('`');
+        let variable =
+            line.split('`').nth(if line.contains("[retention]") { 5 } else { 3 }).unwrap();
+        let told = flat.split(variable).nth(1).unwrap().split("[default: ").nth(1).unwrap();
+        assert!(told.starts_with(&format!("{default}]")), "{line}");
+    }
+    let codes = (0..=9).filter(|code| help.contains(&format!("\n  {code}  ")));
+    let listed = (0..=9).filter(|code| readme.contains(&format!("\n| {code} | ")));
+    assert!(codes.eq(listed));
+}
+
 #[test]
 fn help_can_be_asked_for_in_every_way() {
     let bench = Bench::new();
