@@ -186,11 +186,17 @@ impl Family {
             return Ok(None);
         }
         let stat = Stat::visible(pid)?.filter(|stat| stat.is_live() && !stat.is_kernel);
-        let Some(stat) = stat else { return Ok(None) };
+        let Some(stat) = stat.filter(|stat| !self.is_younger_than(stat)) else { return Ok(None) };
         // A parent that runs now, by its whole identity, was the parent when that was read.
         let has_parent = self.members.get(&stat.parent).is_some_and(Member::is_running);
         let is_ours = has_parent || self.leads(stat.group)? || proc::carries(pid, &self.marker);
         Ok(is_ours.then_some(stat))
+    }
+
+    /// Whether the task began later than a process did, which then is none of it. Spares a look at
+    /// the environment of most.
+    fn is_younger_than(&self, stat: &Stat) -> bool {
+        self.leader.as_ref().is_some_and(|leader| stat.start_ticks < leader.start_ticks)
     }
 
     /// Whether the task's leader still holds the number of this group.
