@@ -60,6 +60,7 @@ echo t{n} >> "{place}/ends"
             .current_dir(self.dir.path())
             // It is this test's, and the program takes no setting it does not know.
             .env_remove("OUTLAST_SEED")
+            .env_remove("OUTLAST_CRASH_ROUNDS")
             .args(args)
             .args(["--db", &self.url, "--max-concurrent", "3"])
             .stdin(Stdio::null())
