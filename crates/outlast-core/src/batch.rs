@@ -302,6 +302,17 @@ fn check_attributes(attrs: &Attributes, limits: &Limits) -> Result<()> {
     })
 }
 
+/// The highest number a copy may bring, so that counting on from it never overflows and every
+/// backend can hold it.
+const MOST_COUNTED: u64 = i64::MAX as u64 >> 1;
+
+fn check_counted(name: &Key, number: u64) -> Result<()> {
+    if number <= MOST_COUNTED {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{name} cannot count on from {number}")))
+}
+
 fn check_merge(record: &Versioned, history: &[Versioned], limits: &Limits) -> Result<()> {
     let mut seen = HashSet::from([record.version]);
     for version in std::iter::once(record).chain(history) {
@@ -311,6 +322,8 @@ fn check_merge(record: &Versioned, history: &[Versioned], limits: &Limits) -> Re
         if version.version.n == 0 {
             return Err(Error::invalid(format!("{} has no version 0", version.key)));
         }
+        check_counted(&version.key, version.version.n)?;
+        check_counted(&version.key, version.version.epoch.0)?;
     }
     for version in history {
         if version.key != record.key || version.version > record.version {
@@ -333,6 +346,7 @@ fn check_entries(stream: &StreamName, entries: &[Entry], limits: &Limits) -> Res
     let Some(first) = entries.first() else {
         return Err(Error::invalid(format!("nothing to merge into {stream}")));
     };
+    check_counted(stream, first.seq.0)?;
     for (entry, seq) in entries.iter().zip(first.seq.0..) {
         check_attributes(&entry.attrs, limits)?;
         limits.check("bytes in an entry", entry.data.len(), limits.entry_bytes)?;

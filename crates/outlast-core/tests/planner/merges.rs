@@ -1,8 +1,8 @@
 //! Copying from another store.
 
 use outlast_core::{
-    Action, Attributes, Entry, Epoch, ErrorKind, Json, Op, Outcome, Revision, Seq, Timestamp,
-    Version, Versioned,
+    Action, Attributes, Entry, Epoch, ErrorKind, Expect, Json, Limits, Op, Outcome, Revision, Seq,
+    Timestamp, Version, Versioned,
 };
 use proptest::prelude::*;
 
@@ -68,6 +68,27 @@ fn merge_of_what_is_there_makes_no_commit() {
 }
 
 #[test]
+fn a_copy_leaves_room_to_count_on() {
+    let highest = i64::MAX as u64 >> 1;
+    let counted = |epoch, n| {
+        let version = Version::new(Epoch(epoch), n);
+        merge(Versioned { version, ..foreign(1, 1) }, vec![])
+    };
+    let check = |op| batch(1, [op]).validate(&Limits::EMBEDDED).map_err(|error| error.kind());
+    for (epoch, n) in [(1, highest), (highest, 1)] {
+        assert_eq!(check(counted(epoch, n)), Ok(()));
+        let mut world = World::default();
+        world.apply(&batch(1, [counted(epoch, n)]));
+        world.apply(&batch(2, [put("a", Expect::Any)]));
+    }
+    for (epoch, n) in [(1, highest + 1), (1, u64::MAX), (u64::MAX, 1)] {
+        assert_eq!(check(counted(epoch, n)), Err(ErrorKind::Invalid));
+    }
+    assert_eq!(check(entries([highest])), Ok(()));
+    assert_eq!(check(entries([u64::MAX])), Err(ErrorKind::Invalid));
+}
+
+#[test]
 fn other_content_under_one_version_is_diverged() {
     let mut world = World::default();
     world.apply(&batch(1, [merge(foreign(1, 2), vec![foreign(1, 1)])]));
@@ -95,11 +116,11 @@ fn entries_may_begin_late_only_in_an_empty_stream() {
 fn writes_continue_the_newer_epoch() {
     let mut world = World::default();
     world.apply(&batch(1, [merge(foreign(9, 3), vec![])]));
-    let receipt = world.apply(&batch(2, [put("a", outlast_core::Expect::Live)]));
+    let receipt = world.apply(&batch(2, [put("a", Expect::Live)]));
     assert_eq!(receipt.version(&key("a")), Some(Version::new(Epoch(9), 4)));
     let mut world = World::default();
     world.apply(&batch(1, [merge(foreign(1, 3), vec![])]));
-    let receipt = world.apply(&batch(2, [put("a", outlast_core::Expect::Live)]));
+    let receipt = world.apply(&batch(2, [put("a", Expect::Live)]));
     assert_eq!(receipt.version(&key("a")), Some(Version::new(Epoch(5), 4)));
 }
 
