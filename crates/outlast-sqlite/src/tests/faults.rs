@@ -81,3 +81,26 @@ async fn values_that_are_missing_are_noticed() {
     let refused = store.connections.read(script).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Internal);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_dropped_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    send(&store, &batch([put(&key("item", "a"), "1", 1)])).await.unwrap();
+    // More than there are readers, each of which would hold on to the log for ever.
+    for _ in 0..6 {
+        let mut script = Script::new();
+        script
+            .sql(
+                "WITH RECURSIVE endless(n) AS (SELECT generation FROM meta UNION ALL \
+                 SELECT n + 1 FROM endless) SELECT count(*) FROM endless",
+            )
+            .end();
+        let read = store.connections.read(script);
+        let ended = tokio::time::timeout(std::time::Duration::from_millis(50), read).await;
+        assert!(ended.is_err(), "it ended by itself");
+    }
+    send(&store, &batch([put(&key("item", "a"), "2", 1)])).await.unwrap();
+    store.close().await.unwrap();
+    assert!(!folder.path().join("state.db-wal").exists(), "a dropped read goes on");
+}

@@ -4,7 +4,11 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use outlast_core::{Backend, Prune, PrunePlan, Seq, StreamQuery};
+use outlast_core::{
+    Admin, Backend, HistoryQuery, Key, Page, Prune, PrunePlan, Query, Revision, Scope, Seq,
+    StreamQuery, read_set,
+};
+use outlast_sqlite::Sqlite;
 
 use crate::house::{House, append, apply, assert_whole, attempt, batch, key, live, put};
 
@@ -69,8 +73,9 @@ async fn dropped_reads_and_prunings_harm_nobody() {
         apply(&store, [put(&item, &state), append(&log, &[state.as_bytes()])]).await;
     }
     for polls in 1..40 {
-        drop(polled(store.get(std::slice::from_ref(&item)), polls).await);
-        drop(polled(store.read(&StreamQuery::of(log.clone())), polls).await);
+        drop_reads(&store, (&item, &log), polls).await;
+        let copy = house.path(&format!("{polls}.db"));
+        drop(polled(store.backup(&copy), polls).await);
         let items = vec![
             Prune::History { key: item.clone(), below: u64::from(polls) },
             Prune::Entries { stream: log.clone(), up_to: Seq(polls.into()) },
@@ -80,5 +85,28 @@ async fn dropped_reads_and_prunings_harm_nobody() {
     }
     assert_whole(&store).await;
     apply(&store, [put(&item, "60")]).await;
+    let reads = (0..16).map(|_| live(&store, &item));
+    for found in futures_util::future::join_all(reads).await {
+        assert_eq!(found.unwrap().1, "60", "every reader still reads");
+    }
     store.close().await.unwrap();
+    let left = house.names().into_iter().find(|name| name.ends_with("-wal"));
+    assert_eq!(left, None, "a dropped read holds on to the log");
+}
+
+async fn drop_reads(store: &Sqlite, (item, log): (&Key, &Key), polls: u32) {
+    drop(polled(store.get(std::slice::from_ref(item)), polls).await);
+    drop(polled(store.read(&StreamQuery::of(log.clone())), polls).await);
+    let query = Query::of(item.kind.clone());
+    drop(polled(store.list(&query), polls).await);
+    drop(polled(store.count(&query, &[]), polls).await);
+    let scope = Scope::Entity(item.clone());
+    drop(polled(store.history(&HistoryQuery::of(scope)), polls).await);
+    drop(polled(store.changes(Revision::ZERO, 10), polls).await);
+    drop(polled(store.kinds(), polls).await);
+    drop(polled(store.streams(&log.kind, &Page::first(10)), polls).await);
+    drop(polled(store.fetch(&read_set([&batch([put(item, "1")])])), polls).await);
+    drop(polled(store.verify(), polls).await);
+    drop(polled(store.size(), polls).await);
+    drop(polled(store.sync(), polls).await);
 }

@@ -7,6 +7,7 @@ mod damage;
 mod file;
 mod house;
 mod layout;
+mod place;
 mod processes;
 mod rot;
 mod schema;
