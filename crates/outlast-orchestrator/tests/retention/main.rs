@@ -5,6 +5,8 @@
 
 mod cut_off;
 mod going;
+#[path = "../support/opened.rs"]
+mod opened;
 mod space;
 mod staying;
 mod support;

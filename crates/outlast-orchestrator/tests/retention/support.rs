@@ -1,22 +1,17 @@
 //! Stores with runs of any age.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_core::{
-    Attributes, Backend, CommandLine, Entity, HistoryQuery, Key, NewEntry, OnIdle, OpenOptions,
-    Page, Query, RandomIds, RecoveryPolicy, Run, Scope, Slot, StreamQuery, Task, TaskSpec,
-    TaskStatus, Timestamp,
+    Attributes, CommandLine, Entity, HistoryQuery, Key, NewEntry, OnIdle, Page, Query,
+    RecoveryPolicy, Run, Scope, Slot, StreamQuery, Task, TaskSpec, TaskStatus, Timestamp,
 };
-use outlast_memory::Memory;
 use outlast_orchestrator::retention::{Report, Retention, prune};
-use outlast_sled::Sled;
-use outlast_sqlite::Sqlite;
-use outlast_store::{Store, StoreOptions};
+use outlast_store::Store;
+
+pub(crate) use crate::opened::{BACKENDS, memory, open};
 
 pub(crate) const DAY: Duration = Duration::from_hours(24);
-pub(crate) const BACKENDS: [&str; 3] = ["memory", "sqlite", "sled"];
 
 /// The present of these tests.
 pub(crate) fn now() -> Timestamp {
@@ -25,20 +20,6 @@ pub(crate) fn now() -> Timestamp {
 
 pub(crate) fn days_ago(days: u32) -> Timestamp {
     now().minus(DAY * days)
-}
-
-pub(crate) async fn open(backend: &str, path: &Path) -> Store {
-    let options = OpenOptions::default();
-    let backend: Arc<dyn Backend> = match backend {
-        "sqlite" => Arc::new(Sqlite::open(path, &options, &RandomIds).await.unwrap()),
-        "sled" => Arc::new(Sled::open(path, &options, &RandomIds).await.unwrap()),
-        _ => Arc::new(Memory::new(&RandomIds)),
-    };
-    Store::open(backend, StoreOptions::default())
-}
-
-pub(crate) fn memory() -> Store {
-    Store::open(Arc::new(Memory::new(&RandomIds)), StoreOptions::default())
 }
 
 /// A task, settled or not, at some attempt.

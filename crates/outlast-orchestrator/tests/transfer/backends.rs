@@ -1,29 +1,9 @@
 //! From any backend to any: each hands on what it was given, to the letter.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use outlast_core::{Backend, OpenOptions, RandomIds};
-use outlast_memory::Memory;
-use outlast_sled::Sled;
-use outlast_sqlite::Sqlite;
-use outlast_store::{Store, StoreOptions};
-
 use crate::content::revision;
+use crate::opened::{BACKENDS, open};
 use crate::random::{fill, seed};
 use crate::{body, exported, imported};
-
-const BACKENDS: [&str; 3] = ["memory", "sqlite", "sled"];
-
-async fn open(backend: &str, path: &Path) -> Store {
-    let options = OpenOptions::default();
-    let backend: Arc<dyn Backend> = match backend {
-        "sqlite" => Arc::new(Sqlite::open(path, &options, &RandomIds).await.unwrap()),
-        "sled" => Arc::new(Sled::open(path, &options, &RandomIds).await.unwrap()),
-        _ => Arc::new(Memory::new(&RandomIds)),
-    };
-    Store::open(backend, StoreOptions::default())
-}
 
 /// Fills a store and passes its content from backend to backend.
 async fn hand_on(route: [&str; 7]) {

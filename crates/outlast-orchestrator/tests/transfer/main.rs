@@ -11,20 +11,18 @@ mod format;
 mod hostile;
 mod meanwhile;
 mod merge;
+#[path = "../support/opened.rs"]
+mod opened;
 mod random;
 mod roundtrip;
 
 use std::io::Cursor;
-use std::sync::Arc;
 
-use outlast_core::{Error, RandomIds, Result};
-use outlast_memory::Memory;
+use outlast_core::{Error, Result};
 use outlast_orchestrator::transfer::{Imported, export, import};
-use outlast_store::{Store, StoreOptions};
+use outlast_store::Store;
 
-fn store() -> Store {
-    Store::open(Arc::new(Memory::new(&RandomIds)), StoreOptions::default())
-}
+use opened::memory as store;
 
 async fn exported(store: &Store) -> String {
     let mut lines = Vec::new();
