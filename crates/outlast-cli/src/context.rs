@@ -51,6 +51,9 @@ impl Context {
     /// Opens the store of the configuration. Errors as for [`Location::open`].
     pub(crate) async fn open(&self, access: Access) -> Result<Store> {
         let location = &self.config.db;
+        if access != Access::Create {
+            must_be(location)?;
+        }
         let open = match (access, location) {
             (Access::Create, _) => OpenOptions::default(),
             (Access::Write, _) => OpenOptions::existing(),
@@ -61,6 +64,18 @@ impl Context {
             (Access::Read, _) => OpenOptions::read_only(),
         };
         location.open(open, StoreOptions::default()).await
+    }
+}
+
+/// `Unavailable`, with what to do about it, if there is no store.
+pub(crate) fn must_be(location: &Location) -> Result<()> {
+    let (Location::Sqlite(path) | Location::Sled(path)) = location else { return Ok(()) };
+    match path.try_exists() {
+        Ok(false) => Err(Error::unavailable(format!(
+            "there is no store at {}: outlast run makes one, and --db names another",
+            path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -1,18 +1,7 @@
 //! Runs and their tasks, as the commands look them up.
 
-use std::pin::pin;
-
-use futures_util::StreamExt as _;
 use outlast::tasks::{RunState, Stats};
-use outlast::{AttrName, Error, Filter, Order, Page, Query, Result, Run, Store, Stored, Task};
-
-/// The run that began last: ids of runs grow.
-pub(crate) async fn newest(store: &Store) -> Result<Option<Stored<Run>>> {
-    let runs = store.kind::<Run>();
-    let mut query = runs.query()?;
-    (query.order, query.descending, query.page) = (Order::Id, true, Page::first(1));
-    pin!(runs.stream(query)).next().await.transpose()
-}
+use outlast::{AttrName, Error, Filter, Query, Result, Store, Task};
 
 /// The tasks of a run, or of all, by id, which is in the order of the file and then of attempts.
 pub(crate) fn tasks(store: &Store, run: Option<&str>) -> Result<Query> {

@@ -11,7 +11,8 @@ use outlast::{Error, Result};
 /// `Invalid`, in one line with the path, if it cannot be read, is longer, or is no text.
 pub(crate) fn read(path: &Path, what: &str, most_mib: u64) -> Result<String> {
     let refused = |why: &str| Error::invalid(format!("{}: {why}", path.display()));
-    let unreadable = |cause: io::Error| refused(&format!("{what} cannot be read: {cause}"));
+    let unreadable =
+        |cause: io::Error| Error::invalid(format!("{} cannot be read: {cause}", path.display()));
     // Before it is opened: opening a pipe waits for whoever writes to it.
     let kind = fs::metadata(path).map_err(unreadable)?;
     if kind.is_dir() {
@@ -25,7 +26,7 @@ pub(crate) fn read(path: &Path, what: &str, most_mib: u64) -> Result<String> {
     let file = File::open(path).map_err(unreadable)?;
     file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > most {
-        return Err(refused(&format!("{what} is longer than {most_mib} MiB")));
+        return Err(refused(&format!("this is longer than {most_mib} MiB, and not {what}")));
     }
     String::from_utf8(bytes).map_err(|_| refused(&format!("this is binary, not {what}")))
 }

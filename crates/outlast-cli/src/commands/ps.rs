@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use clap::Args;
 use futures_util::StreamExt as _;
+use outlast::tasks::RunState;
 use outlast::{AttrName, Error, Filter, Page, Run, Status as _, Store, Stored, Task, TaskStatus};
 use serde::Serialize;
 
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: &PsArgs, store: &Store, context: &mut Context) -> 
     let run = match &args.run {
         Some(id) => Some(store.kind::<Run>().get(id).await?),
         None if args.all => None,
-        None => runs::newest(store).await?,
+        None => RunState::newest_run(store).await?,
     };
     let run = run.as_ref().map(Stored::id);
     let (mut tasks, damaged) = match (run, args.all) {

@@ -7,7 +7,7 @@ use outlast::sqlite::schema::{Schema, Status};
 use outlast::{Error, Location, Result};
 use serde::Serialize;
 
-use crate::context::{Access, Context};
+use crate::context::{Access, Context, must_be};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, Table, note};
@@ -53,6 +53,7 @@ struct PendingView {
 }
 
 pub(crate) async fn run(args: &SchemaArgs, context: &mut Context) -> Outcome {
+    must_be(&context.config.db)?;
     let view = match context.config.db.clone() {
         Location::Memory => {
             return Err(Error::invalid("a store in memory has no layout to show or upgrade").into());

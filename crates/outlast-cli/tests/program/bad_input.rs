@@ -47,9 +47,10 @@ fn a_location_that_is_none_is_a_usage_error() {
 #[test]
 fn a_missing_store_is_not_made() {
     let bench = Bench::new();
-    all_refused(&bench, "sqlite:absent.db", 5, "absent.db");
-    all_refused(&bench, "sqlite:no/such/folder/absent.db", 5, "absent.db");
-    all_refused(&bench, "sled:absent", 5, "absent");
+    let what = "absent: outlast run makes one, and --db names another";
+    all_refused(&bench, "sqlite:absent", 5, what);
+    all_refused(&bench, "sqlite:no/such/folder/absent", 5, what);
+    all_refused(&bench, "sled:absent", 5, what);
     assert_eq!(bench.listing().len(), 0);
 }
 

@@ -60,14 +60,19 @@ impl RunState {
 
     /// The newest run of a store and where it stands; `None` if there never was one.
     pub async fn newest(store: &Store) -> Result<Option<Self>> {
-        let runs = store.kind::<Run>();
-        let mut query = runs.query()?;
-        (query.order, query.descending, query.page) = (Order::Id, true, Page::first(1));
-        let newest = pin!(runs.stream(query)).next().await.transpose()?;
-        match newest {
+        match Self::newest_run(store).await? {
             Some(run) => Self::read(store, run).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The newest run of a store, without its tasks.
+    pub async fn newest_run(store: &Store) -> Result<Option<Stored<Run>>> {
+        let runs = store.kind::<Run>();
+        let mut query = runs.query()?;
+        // Ids grow.
+        (query.order, query.descending, query.page) = (Order::Id, true, Page::first(1));
+        pin!(runs.stream(query)).next().await.transpose()
     }
 
     fn take(&mut self, attempt: Stored<Task>, places: &mut HashMap<String, usize>) {
