@@ -16,6 +16,35 @@
 //! - No constraint but primary keys is left to SQLite: the planner of `outlast-core` knows the
 //!   rules, and `verify` compares indexes, chains and streams with the records.
 //! - `attribute` indexes every attribute alike, `status` and `group` included.
+//!
+//! # What damage is noticed
+//!
+//! Every version, entry and set of transient attributes that is read is compared with its checksum,
+//! the number of its row included. A read notices, too, a head that does not agree with its
+//! version, a version missing from a chain, an entry missing from a stream that is read without
+//! filters, and a commit missing from the feed. A write refuses, as `Corrupt`, to go on from a head,
+//! a chain, the end of a stream or a repeated commit that is damaged; what else it names, and
+//! everything else in the store, is written as before.
+//!
+//! What a read cannot notice, and only [`verify`](outlast_core::Admin::verify) does, is what an index
+//! does not find any more: an entity or a stream whose name in the index is damaged is vacant, and a
+//! write would create it anew; one whose attribute in the index is damaged is left out where that
+//! attribute is filtered or ordered by; a commit whose id in the index is damaged, sent again, is
+//! applied again. A whole store should be verified after a disk has shown errors.
+//!
+//! What nothing notices: damage to the log (`-wal`) before it was copied into the file. SQLite takes
+//! the first frame that fails its checksum for the end of the log, so commits from there on are
+//! missing, each as a whole. The log is copied when 16 MiB of it have gathered and when the store is
+//! closed. Nor does anything notice that the last commits are missing altogether, as when an older
+//! copy of the file was put in its place while it was closed; nor damage to what is remembered of
+//! commits whose versions were pruned.
+//!
+//! # What must not be done to the file
+//!
+//! A file that is moved, removed or replaced while it is open refuses every later read and write as
+//! `Poisoned`, as soon as that is seen; what is written in the same moment may be lost. A program
+//! that reads for long, or is stopped while it reads, keeps the log from being emptied, which grows
+//! until it ends; it is cut back to 64 MiB afterwards.
 
 mod admin;
 mod backend;
@@ -57,7 +86,8 @@ use crate::schema::Schema;
 ///
 /// Commits are durable when they are acknowledged (WAL, `synchronous=FULL`, read back at open).
 /// Several processes may have the file open at once, on a local file system. Every method may be
-/// dropped at any moment: a write that was cut off is either whole or not there.
+/// dropped at any moment: a write that was cut off is either whole or not there, and a read that
+/// was is interrupted.
 #[derive(Debug)]
 pub struct Sqlite {
     connections: Connections,

@@ -133,6 +133,7 @@ async fn current(
     connection: &mut SqliteConnection,
     place: &Place,
 ) -> Result<Status> {
+    check_text(connection, place).await?;
     let version = crate::config::pragma(connection, place, "user_version").await?;
     let current: u32 = version.parse().unwrap_or(u32::MAX);
     let latest = schema.latest();
@@ -157,6 +158,17 @@ async fn current(
         }
     }
     Ok(Status { current, latest, applied, pending: schema.pending(current) })
+}
+
+/// The driver does not survive names that are not UTF-8. Ours are ASCII.
+async fn check_text(connection: &mut SqliteConnection, place: &Place) -> Result<()> {
+    let mut script = Script::new();
+    script.sql("SELECT 1 FROM sqlite_schema WHERE sql GLOB '*[^ -~' || char(10) || ']*'").end();
+    let found = answers(connection, place, script).await?;
+    if found.first().is_some_and(|answer| answer.rows.is_empty()) {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!("the layout of {place} is damaged; restore a backup")))
 }
 
 /// A file that a newer program made.

@@ -1,8 +1,8 @@
 //! Bytes that rot in places the conformance suite does not know.
 
 use outlast_core::{
-    Admin, AttrName, Backend, ErrorKind, Filter, HistoryQuery, Op, Page, Prune, PrunePlan, Query,
-    Revision, Scope, Seq, Slot, StreamQuery,
+    Admin, AttrName, Backend, ErrorKind, Filter, HistoryQuery, Op, OpenOptions, Page, Prune,
+    PrunePlan, Query, RandomIds, Revision, Scope, Seq, Slot, StreamQuery,
 };
 use outlast_sqlite::Sqlite;
 
@@ -160,6 +160,24 @@ async fn a_commit_missing_from_the_feed_is_never_skipped() {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("commit 5"), "{error}");
     assert_eq!(store.changes(Revision(5), 100).await.unwrap().items.len(), 4);
+}
+
+#[tokio::test]
+async fn a_layout_that_cannot_be_read_is_corrupt() {
+    let house = House::new();
+    filled(&house).await.close().await.unwrap();
+    let bytes = std::fs::read(house.file()).unwrap();
+    // What was there before the last change of the layout may still lie in the file.
+    let text = b"transient          TEXT";
+    let copies: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text)).collect();
+    assert!(!copies.is_empty());
+    for offset in [0, 19] {
+        let mut rotten = bytes.clone();
+        copies.iter().for_each(|at| rotten[at + offset] |= 0x80);
+        std::fs::write(house.file(), &rotten).unwrap();
+        let refused = Sqlite::open(&house.file(), &OpenOptions::existing(), &RandomIds).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
 }
 
 #[tokio::test]
