@@ -18,6 +18,11 @@ use outlast::store::{Store, StoreOptions};
 const TASKS: usize = 6;
 const LINES: usize = 20;
 
+/// How the tasks run, which go on when nobody reads what they write: also deaf to being asked to
+/// end, and hidden by their group and their environment.
+const HOW: [&str; 4] =
+    ["exec", "trap '' TERM; exec", "setsid -w", "trap '' TERM; env -i setsid -w"];
+
 struct Bench {
     dir: tempfile::TempDir,
     url: String,
@@ -29,20 +34,22 @@ impl Bench {
         let mut jobs = String::new();
         for n in 0..TASKS {
             let place = dir.path().display();
-            write!(
-                jobs,
+            let how = HOW[n % HOW.len()];
+            let script = format!(
                 r#"
-[[task]]
-name = "t{n}"
-recovery = "restart"
-command = '''
+trap '' PIPE
 exec 9>"{place}/t{n}.lock"
 flock -n 9 || echo t{n} >> "{place}/twice"
 echo t{n} >> "{place}/starts"
-for i in $(seq {LINES}); do echo "t{n} line $i"; sleep 0.01; done
+for i in $(seq {LINES}); do echo "t{n} line $i"; sleep 0.01 9>&-; done
 echo t{n} >> "{place}/ends"
-'''
 "#
+            );
+            fs::write(dir.path().join(format!("t{n}.sh")), script).unwrap();
+            write!(
+                jobs,
+                "[[task]]\nname = 't{n}'\nrecovery = 'restart'\n\
+                 command = \"\"\"{how} sh '{place}/t{n}.sh'\"\"\"\n"
             )
             .unwrap();
         }
@@ -63,6 +70,7 @@ echo t{n} >> "{place}/ends"
             .env_remove("OUTLAST_CRASH_ROUNDS")
             .args(args)
             .args(["--db", &self.url, "--max-concurrent", "3"])
+            .env("OUTLAST_GRACE", "50ms")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(self.path("stderr")).unwrap())
