@@ -173,7 +173,9 @@ async fn a_layout_that_cannot_be_read_is_corrupt() {
     assert!(!copies.is_empty());
     for offset in [0, 19] {
         let mut rotten = bytes.clone();
-        copies.iter().for_each(|at| rotten[at + offset] |= 0x80);
+        for at in &copies {
+            rotten[at + offset] |= 0x80;
+        }
         std::fs::write(house.file(), &rotten).unwrap();
         let refused = Sqlite::open(&house.file(), &OpenOptions::existing(), &RandomIds).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Corrupt);
