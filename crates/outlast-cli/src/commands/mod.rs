@@ -52,6 +52,7 @@ fn left(query: &Query) -> &'static str {
     match query {
         Query::Export(_) => "the export was not completed, and no file of it is kept",
         Query::Verify(_) => "not everything was read; verify again",
+        Query::Logs(_) => "the task itself was not touched",
         _ => "the rest was not written",
     }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use outlast::{
-    AttrName, AttrValue, Attributes, CommandLine, Key, NewEntry, OnIdle, OpenOptions,
-    RecoveryPolicy, Run, Store, StoreOptions, Task, TaskSpec, TaskStatus, Timestamp,
+    AttrName, AttrValue, Attributes, CommandLine, Key, Lease, NewEntry, OnIdle, OpenOptions,
+    ProcessIdentity, RecoveryPolicy, Run, Store, StoreOptions, Task, TaskSpec, TaskStatus,
+    Timestamp,
 };
 use serde_json::Value;
 
@@ -175,6 +176,12 @@ pub(crate) async fn add_output(store: &Store, id: &str, pieces: &[(&str, &[u8])]
     let mut draft = store.draft();
     draft.append(Key::new("log", id).unwrap(), entries);
     draft.commit().await.unwrap();
+}
+
+/// Somebody drives the runs of the store.
+pub(crate) async fn hold(store: &Store, holder: ProcessIdentity) {
+    let lease = Lease { holder, acquired_at: at(0) };
+    store.kind::<Lease>().create("run", &lease).await.unwrap();
 }
 
 /// Two runs: an old one with one task, and the newest with one completed and one failed task, the

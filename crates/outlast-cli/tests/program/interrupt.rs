@@ -4,9 +4,10 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use outlast::tasks::process::identify_self;
 use outlast::{Store, TaskStatus};
 
-use crate::bench::{Bench, Ran, add_output, add_run, add_task};
+use crate::bench::{Bench, Ran, add_output, add_run, add_task, hold};
 
 const RUNS: usize = 40;
 const ROUNDS: usize = 6;
@@ -144,18 +145,38 @@ fn a_prune_that_is_interrupted_is_completed_by_the_next() {
     }
 }
 
+/// Sends a signal to a command that would wait for ever, once it listens.
+fn interrupt_waiting(bench: &Bench, args: &[&str]) -> Ran {
+    let mut wait = Duration::from_millis(200);
+    loop {
+        let mut command = bench.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Held open, so that whoever reads it waits.
+        let input = child.stdin.take();
+        std::thread::sleep(wait);
+        let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let ran = Ran::of(&child.wait_with_output().unwrap());
+        drop(input);
+        if ran.code != -1 || wait > Duration::from_secs(10) {
+            return ran;
+        }
+        wait *= 2;
+    }
+}
+
 #[test]
 fn a_signal_ends_what_waits_for_ever() {
     let bench = Bench::new();
-    let mut command = bench.command(&["import", "-", "--db", "sqlite:copy.db"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let input = child.stdin.take();
-    std::thread::sleep(Duration::from_millis(300));
-    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-    assert!(sent.unwrap().success());
-    let ran = Ran::of(&child.wait_with_output().unwrap());
-    drop(input);
+    let ran = interrupt_waiting(&bench, &["import", "-", "--db", "sqlite:copy.db"]);
     ran.refused(3, "nothing was imported");
     assert_eq!(bench.listing().len(), 0, "{:?}", bench.listing().keys());
+
+    bench.fill("sqlite:outlast.db", async |store| {
+        add_run(store, "r", 1).await;
+        add_task(store, "t", "r", "slow", &[TaskStatus::Running]).await;
+        hold(store, identify_self().unwrap()).await;
+    });
+    interrupt_waiting(&bench, &["logs", "slow", "--follow"]).refused(3, "the task itself");
 }

@@ -5,12 +5,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use outlast::tasks::process::{identify, identify_self};
-use outlast::{
-    Actor, Cause, Lease, OpenOptions, ProcessIdentity, Run, Store, StoreOptions, Task, TaskStatus,
-};
+use outlast::{Actor, Cause, OpenOptions, Run, StoreOptions, Task, TaskStatus};
 use serde_json::Value;
 
-use crate::bench::{Bench, OUTPUT, add_output, add_run, add_task, two_runs};
+use crate::bench::{Bench, OUTPUT, add_output, add_run, add_task, hold, two_runs};
 
 fn bench() -> Bench {
     let bench = Bench::new();
@@ -197,12 +195,6 @@ fn follow_goes_on_until_the_task_is_settled() {
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "second\nthird\n");
     assert!(child.wait().unwrap().success());
-}
-
-/// Somebody drives the runs of the store.
-async fn hold(store: &Store, holder: ProcessIdentity) {
-    let lease = Lease { holder, acquired_at: crate::bench::at(0) };
-    store.kind::<Lease>().create("run", &lease).await.unwrap();
 }
 
 #[test]
