@@ -235,11 +235,14 @@ fn end_of(last: &outlast_core::Entry) -> Result<u64> {
 
 fn ending(stopped: &[u32]) -> String {
     let ended = "the runner ended while the task ran";
-    if stopped.is_empty() {
-        return ended.to_owned();
+    match stopped {
+        [] => ended.to_owned(),
+        [pid] => format!("{ended}; process {pid} survived it and was stopped"),
+        pids => {
+            let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+            format!("{ended}; processes {} survived it and were stopped", pids.join(", "))
+        }
     }
-    let pids: Vec<String> = stopped.iter().map(ToString::to_string).collect();
-    format!("{ended}; process {} survived it and was stopped", pids.join(", "))
 }
 
 fn recovery(reason: &str) -> Cause {
