@@ -16,7 +16,7 @@ use outlast::core::{OpenOptions, StreamQuery, Task, TaskStatus};
 use outlast::store::{Store, StoreOptions};
 
 const TASKS: usize = 6;
-const LINES: usize = 20;
+const LINES: usize = 40;
 
 /// How the tasks run, which go on when nobody reads what they write: also deaf to being asked to
 /// end, and hidden by their group and their environment.
@@ -69,7 +69,7 @@ echo t{n} >> "{place}/ends"
             .env_remove("OUTLAST_SEED")
             .env_remove("OUTLAST_CRASH_ROUNDS")
             .args(args)
-            .args(["--db", &self.url, "--max-concurrent", "3"])
+            .args(["--db", &self.url, "--max-concurrent", "6"])
             .env("OUTLAST_GRACE", "50ms")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
