@@ -40,10 +40,12 @@ impl Bench {
         fs::write(path, content).unwrap();
     }
 
-    /// The program, with nothing of this environment that it could take for a setting.
+    /// The program, with nothing of this environment that it could take for a setting, and with
+    /// the signals as a shell would hand them on: the program minds a hangup that was ignored.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
+        let mut command = Command::new("/usr/bin/env");
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.path("home"));
+        command.arg("--default-signal=HUP,INT,TERM").arg(env!("CARGO_BIN_EXE_outlast"));
         command.current_dir(self.folder.path()).args(args).stdin(Stdio::null());
         command
     }
