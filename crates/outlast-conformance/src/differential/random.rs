@@ -148,7 +148,7 @@ fn merge_record(rng: &mut Rng, key: &Key, epoch: Epoch) -> Op {
     let epoch = Epoch(match rng.u32(0..6) {
         0 => epoch.0 + 1,
         1 => epoch.0,
-        _ => epoch.0.wrapping_sub(1),
+        _ => epoch.0.saturating_sub(1),
     });
     let n = rng.u64(1..7);
     let diverged = i64::from(rng.u32(0..25) == 0);
