@@ -25,7 +25,8 @@ pub struct BackendInfo {
     pub store: Uuid,
     /// The life of the store that revisions belong to.
     pub incarnation: Incarnation,
-    /// Who numbers versions. A store that forgets draws it anew at each start.
+    /// Who numbers versions: 1 for a persistent store; one that forgets draws it anew at each
+    /// start.
     pub epoch: Epoch,
     /// The version of the storage layout.
     pub schema_version: u32,

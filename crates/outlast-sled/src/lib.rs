@@ -146,7 +146,7 @@ fn info(home: &Home) -> BackendInfo {
         location: home.path().display().to_string(),
         store: identity.store,
         incarnation: Incarnation(identity.incarnation),
-        epoch: Epoch::default(),
+        epoch: Epoch(1),
         schema_version: LAYOUT,
         durability: Durability::Durable,
         capabilities: vec![Capability::Persistent],

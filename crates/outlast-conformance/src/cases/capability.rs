@@ -1,6 +1,8 @@
 //! Declared capabilities work; what is not declared is refused and changes nothing.
 
-use outlast_core::{Capability, ErrorKind, OpenOptions, Outcome, Prune, PrunePlan, Seq, Space};
+use outlast_core::{
+    Capability, Epoch, ErrorKind, OpenOptions, Outcome, Prune, PrunePlan, Seq, Space,
+};
 
 use crate::ops::{append, delete, item, items, kind, log, put};
 use crate::snapshot::Snapshot;
@@ -34,6 +36,9 @@ async fn fresh_store_says_what_it_is(t: Trial) {
     }
     if info.durability == outlast_core::Durability::Durable {
         assert!(info.can(Capability::Persistent), "durable means to outlast the process");
+    }
+    if info.can(Capability::Persistent) {
+        assert_eq!(info.epoch, Epoch(1), "what is never forgotten is counted from the first epoch");
     }
     assert_eq!(t.store.info(), info);
 }
