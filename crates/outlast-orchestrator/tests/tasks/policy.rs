@@ -163,10 +163,11 @@ async fn survivors_are_stopped_side_by_side() {
     let store = store().await;
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().display().to_string();
-    // Neither ends before the other was asked to, and nobody is killed within the hour.
+    // Neither ends before the other was asked to, and nobody is killed within the hour. What the
+    // trap starts would be asked to end as well, so it starts nothing.
     let line = |own: &str, other: &str| {
         format!(
-            "trap 'touch {place}/{own}' TERM; echo up; \
+            "trap ': > {place}/{own}' TERM; echo up; \
              until test -e {place}/{own} -a -e {place}/{other}; do sleep 0.02; done"
         )
     };
