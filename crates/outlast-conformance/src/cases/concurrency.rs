@@ -1,5 +1,8 @@
 //! Many callers at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use outlast_core::{Expect, Outcome, Query, ReadSet, Version, WriteSet, Written};
 
 use crate::ops::{create, item, items, put, tagged, update};
@@ -52,7 +55,7 @@ async fn increment(t: &Trial) {
 
 async fn counters_lose_no_update(t: Trial) {
     t.write(put(&item("n"), 0)).await;
-    let t = std::sync::Arc::new(t);
+    let t = Arc::new(t);
     let tasks: Vec<_> = (0..4)
         .map(|_| {
             let t = t.clone();
@@ -73,15 +76,25 @@ async fn counters_lose_no_update(t: Trial) {
 async fn readers_see_whole_batches(t: Trial) {
     let keys = ["a", "b", "c"].map(item);
     t.apply(keys.iter().map(|key| put(key, 0))).await;
-    let batches: Vec<_> = (1..40).map(|n| t.batch(keys.iter().map(|key| put(key, n)))).collect();
+    let batches: Vec<_> = (1..4000).map(|n| t.batch(keys.iter().map(|key| put(key, n)))).collect();
     let store = t.store.clone();
-    let writer = tokio::spawn(async move {
-        for batch in batches {
-            store.commit(batch).await.unwrap();
+    let enough = Arc::new(AtomicBool::new(false));
+    let writer = tokio::spawn({
+        let enough = enough.clone();
+        async move {
+            // However fast the store is, it is written to while it is read.
+            for batch in batches {
+                if enough.load(Ordering::Relaxed) {
+                    return;
+                }
+                store.commit(batch).await.unwrap();
+            }
         }
     });
     let mut last = Version::new(t.store.info().epoch, 0);
-    while !writer.is_finished() {
+    let mut reads = 0;
+    while reads < 40 || last.n < 20 {
+        reads += 1;
         let slots = t.store.get(&keys).await.unwrap().into_iter();
         let records: Vec<_> = slots.map(|slot| slot.live().unwrap().unwrap()).collect();
         assert!(records.iter().all(|record| record.state == records[0].state), "{records:?}");
@@ -89,6 +102,7 @@ async fn readers_see_whole_batches(t: Trial) {
         last = records[0].version;
         tokio::task::yield_now().await;
     }
+    enough.store(true, Ordering::Relaxed);
     writer.await.unwrap();
 }
 
@@ -143,7 +157,7 @@ async fn write_from_an_old_view_is_raced(t: Trial) {
 
 async fn swaps_between_entities_keep_the_sum(t: Trial) {
     t.apply((0..4).map(|n| put(&item(&format!("k{n}")), 100))).await;
-    let t = std::sync::Arc::new(t);
+    let t = Arc::new(t);
     let tasks: Vec<_> = (0..4_usize)
         .map(|task| {
             let t = t.clone();
