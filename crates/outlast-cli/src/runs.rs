@@ -12,13 +12,6 @@ pub(crate) fn tasks(store: &Store, run: Option<&str>) -> Result<Query> {
     })
 }
 
-/// Whether an error says something about one record and nothing about the others.
-pub(crate) fn is_of_one_record(error: &Error) -> bool {
-    use outlast::ErrorKind::{Corrupt, Incompatible};
-
-    matches!(error.kind(), Corrupt | Incompatible)
-}
-
 /// What a run came to, judged by the newest attempt of each of its tasks: `completed`, `failed`,
 /// `interrupted`, or `unfinished` while any is not settled or not even recorded.
 pub(crate) fn outcome(state: &RunState) -> &'static str {

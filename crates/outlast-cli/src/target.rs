@@ -55,7 +55,7 @@ pub(crate) async fn attempts(store: &Store, run: &str, name: &str) -> Result<Vec
             }
             Ok(_) => {}
             // Another record that cannot be read hides nothing here; verify names it.
-            Err(error) if runs::is_of_one_record(&error) => {}
+            Err(error) if error.is_of_one_record() => {}
             Err(error) => return Err(error),
         }
     }

@@ -128,6 +128,11 @@ impl Error {
         self.0.mismatch.as_ref()
     }
 
+    /// Whether it says something about one record and nothing about the others.
+    pub fn is_of_one_record(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Corrupt | ErrorKind::Incompatible)
+    }
+
     /// Whether nothing was applied and the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::StorageFull)

@@ -87,7 +87,7 @@ async fn collect(
     {
         match task {
             Ok(task) => tasks.push(task),
-            Err(error) if runs::is_of_one_record(&error) => damaged.push(error),
+            Err(error) if error.is_of_one_record() => damaged.push(error),
             Err(error) => return Err(error.into()),
         }
     }

@@ -4,8 +4,8 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 use outlast_core::{
-    AttrName, AttrValue, Error, ErrorKind, Filter, Page, Query, Result, Run, Status, Task,
-    TaskStatus, Timestamp,
+    AttrName, AttrValue, Error, Filter, Page, Query, Result, Run, Status, Task, TaskStatus,
+    Timestamp,
 };
 use outlast_store::{Store, Stored};
 
@@ -37,7 +37,7 @@ pub(super) async fn judge(store: &Store, run: &Stored<Run>, cutoff: Timestamp) -
         match attempt {
             Ok(attempt) if is_over(&attempt, cutoff) => {}
             Ok(_) => return Ok(Verdict::Stays),
-            Err(error) if is_of_one_record(&error) => return Ok(Verdict::Unknown(error)),
+            Err(error) if error.is_of_one_record() => return Ok(Verdict::Unknown(error)),
             Err(error) => return Err(error),
         }
     }
@@ -63,9 +63,4 @@ async fn is_finished(store: &Store, run: &Stored<Run>) -> Result<bool> {
 /// Whether an attempt was settled at the cutoff.
 pub(super) fn is_over(attempt: &Stored<Task>, cutoff: Timestamp) -> bool {
     attempt.status.is_settled() && attempt.finished_at.unwrap_or(attempt.updated_at) <= cutoff
-}
-
-/// Whether an error says something about one record and nothing about the others.
-pub(super) fn is_of_one_record(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible)
 }

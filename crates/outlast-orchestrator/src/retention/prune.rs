@@ -8,7 +8,7 @@ use outlast_core::{
 };
 use outlast_store::{Store, Stored};
 
-use super::finished::{Verdict, attempts, is_of_one_record, is_over, judge};
+use super::finished::{Verdict, attempts, is_over, judge};
 use super::removal::{count_task, deletion, is_ours, remove, remove_tasks};
 use super::report::Report;
 
@@ -132,7 +132,7 @@ impl Pass<'_> {
     }
 
     fn keep(&mut self, error: Error) -> Result<()> {
-        if !is_of_one_record(&error) {
+        if !error.is_of_one_record() {
             return Err(error);
         }
         self.report.keep(error);

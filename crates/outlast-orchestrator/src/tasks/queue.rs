@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use outlast_core::{AttrName, Error, Filter, Page, Query, Result, Status, Task, TaskStatus};
 use outlast_store::{Store, Stored};
 
-use super::state::{PAGE, is_of_one_record};
+use super::state::PAGE;
 
 /// Waiting tasks in the order of their ids, which is that of the file.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Queue {
             for task in page.items {
                 match task {
                     Ok(task) => self.read.push_back(task),
-                    Err(error) if is_of_one_record(&error) => self.problems.push(error),
+                    Err(error) if error.is_of_one_record() => self.problems.push(error),
                     Err(error) => return Err(error),
                 }
             }

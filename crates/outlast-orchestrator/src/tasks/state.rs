@@ -51,7 +51,7 @@ impl RunState {
         while let Some(attempt) = attempts.next().await {
             match attempt {
                 Ok(attempt) => state.take(attempt, &mut places),
-                Err(error) if is_of_one_record(&error) => state.problems.push(error),
+                Err(error) if error.is_of_one_record() => state.problems.push(error),
                 Err(error) => return Err(error),
             }
         }
@@ -120,10 +120,3 @@ impl Stats {
 
 /// How many records are read at once.
 pub(super) const PAGE: u32 = 256;
-
-/// Whether an error says something about one record and nothing about the others.
-pub(super) fn is_of_one_record(error: &Error) -> bool {
-    use outlast_core::ErrorKind::{Corrupt, Incompatible};
-
-    matches!(error.kind(), Corrupt | Incompatible)
-}
