@@ -1,7 +1,7 @@
 //! Runs and their tasks, as the commands look them up.
 
 use outlast::tasks::{RunState, Stats};
-use outlast::{AttrName, Error, Filter, Query, Result, Store, Task};
+use outlast::{AttrName, Filter, Query, Result, Store, Task};
 
 /// The tasks of a run, or of all, by id, which is in the order of the file and then of attempts.
 pub(crate) fn tasks(store: &Store, run: Option<&str>) -> Result<Query> {
