@@ -14,11 +14,12 @@ use rustix::process::Pid;
 /// The mark of a thread of the kernel in the flags of `/proc/<pid>/stat`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
-/// How often, and after which pause, an environment that is being replaced is read; and how often
-/// one that stays as it is, because exec may have ended between two reads.
-const EXEC_LOOKS: u32 = 50;
+/// How often, and after which pause, an environment that is being replaced is read.
+const EXEC_LOOKS: u32 = 100;
 const EXEC_PAUSE: Duration = Duration::from_millis(2);
-const SETTLED_LOOKS: u32 = 4;
+
+/// Where `/proc/<pid>/stat` tells the bounds of the environment, counted behind the program's name.
+const ENVIRON_FIELD: usize = 47;
 
 /// Room for an environment of usual size.
 const ENVIRON_BYTES: usize = 64 * 1024;
@@ -120,24 +121,35 @@ pub(super) fn carries(pid: u32, marker: &[u8]) -> bool {
 
 /// The environment a process was started with.
 ///
-/// While exec replaces it, it reads as empty or breaks off within an entry; the command line is
-/// then empty too, which it hardly ever is otherwise. So it is read again.
+/// While exec replaces it, it reads as empty or breaks off. So what was read counts only if it is
+/// as long as the kernel says that the environment is, which says nothing at all during exec.
 fn environ(pid: u32) -> io::Result<Vec<u8>> {
     // Read at once: in pieces it would break off more often.
     let mut environ = Vec::with_capacity(ENVIRON_BYTES);
-    for look in 1..=EXEC_LOOKS {
+    for _ in 0..EXEC_LOOKS {
         environ.clear();
         File::open(format!("/proc/{pid}/environ"))?.read_to_end(&mut environ)?;
         if environ.last() == Some(&0) {
             break;
         }
-        if fs::read(format!("/proc/{pid}/cmdline"))?.is_empty() {
-            thread::sleep(EXEC_PAUSE);
-        } else if look >= SETTLED_LOOKS {
-            break;
+        match environ_bytes(&fs::read(format!("/proc/{pid}/stat"))?) {
+            Some(bytes) if bytes == environ.len() => break,
+            Some(_) => {}
+            None => thread::sleep(EXEC_PAUSE),
         }
     }
     Ok(environ)
+}
+
+/// How many bytes of environment a process has, by its `/proc/<pid>/stat`; `None` while it has
+/// none set up, or none at all.
+fn environ_bytes(stat: &[u8]) -> Option<usize> {
+    let text = String::from_utf8_lossy(stat);
+    let (_, fields) = text.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(ENVIRON_FIELD);
+    let start: usize = fields.next()?.parse().ok()?;
+    let end: usize = fields.next()?.parse().ok()?;
+    if end == 0 { None } else { end.checked_sub(start) }
 }
 
 /// Which run of the kernel this is.
