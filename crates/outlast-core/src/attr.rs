@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::AttrName;
+use crate::{AttrName, Timestamp};
 
 /// The value of an attribute. Integers sort before texts; texts sort by their bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +34,12 @@ impl From<i64> for AttrValue {
     }
 }
 
+impl From<Timestamp> for AttrValue {
+    fn from(moment: Timestamp) -> Self {
+        Self::Int(moment.as_micros())
+    }
+}
+
 impl From<&str> for AttrValue {
     fn from(value: &str) -> Self {
         Self::Text(value.into())
@@ -52,6 +58,11 @@ impl AttrName {
     /// The attribute that names what an entity belongs to: a task's run, an agent's swarm.
     pub fn group() -> Self {
         Self::well_known("group")
+    }
+
+    /// The attribute that says when time alone changes an entity next, in microseconds since 1970.
+    pub fn deadline() -> Self {
+        Self::well_known("deadline")
     }
 }
 

@@ -46,7 +46,12 @@ pub use json::Json;
 pub use key::{Action, AttrName, Id, Key, Kind, MAX_ID_BYTES, MAX_NAME_BYTES, Space, StreamName};
 pub use limits::Limits;
 pub use model::{
-    CommandLine, Lease, OnIdle, ProcessIdentity, RecoveryPolicy, Run, Task, TaskSpec, TaskStatus,
+    Agent, AgentStatus, Artifact, BatchSpec, Budget, Checkpoint, Claim, Command, CommandLine,
+    CommandStatus, Consumption, Dispatch, Event, EventCategory, EventLevel, FlushReason, Host,
+    HostStatus, JoinSpec, JoinWithin, Lease, OnIdle, OpSpec, Pipeline, PipelineRecovery,
+    PipelineStatus, ProcessIdentity, RecoveryPolicy, Run, Session, SessionStatus, StageOutcome,
+    StageStatus, Strategy, Swarm, SwarmConfig, SwarmMetrics, SwarmStatus, Task, TaskSpec,
+    TaskStatus, Visibility, Window, WindowItem, WindowKind, WindowStatus,
 };
 pub use open::{OpenOptions, Upgrade};
 pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};

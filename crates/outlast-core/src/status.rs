@@ -17,17 +17,21 @@ pub trait Status: Copy + Eq + Debug + Send + Sync + 'static {
     /// The states it may move to.
     fn successors(self) -> &'static [Self];
 
+    /// The states it may move to besides, but only as part of an operation that is for just that:
+    /// an explicit retry, a reconciliation, recovery. A plain transition does not go there.
+    fn reserved(self) -> &'static [Self];
+
     /// Whether recovery and retention treat it as over.
     fn is_settled(self) -> bool;
 
     /// Whether no move leads out of it.
     fn is_final(self) -> bool {
-        self.successors().is_empty()
+        self.successors().is_empty() && self.reserved().is_empty()
     }
 
-    /// Whether the move is legal. Staying is not a move.
+    /// Whether the move is legal, be it reserved or not. Staying is not a move.
     fn can_become(self, next: Self) -> bool {
-        self.successors().contains(&next)
+        self.successors().contains(&next) || self.reserved().contains(&next)
     }
 
     /// The state written so; `Corrupt` for an unknown one.
@@ -52,6 +56,19 @@ pub trait Status: Copy + Eq + Debug + Send + Sync + 'static {
         };
         Err(Error::new(ErrorKind::IllegalTransition, message))
     }
+
+    /// `IllegalTransition`, naming both states, unless the move is legal and not reserved.
+    fn check_plain_move(self, next: Self, what: &str) -> Result<()> {
+        if self.reserved().contains(&next) {
+            let (from, to) = (self.as_str(), next.as_str());
+            let message = format!(
+                "{what} cannot become {to} from {from} by a plain transition: that move is \
+                 reserved for the operation that is meant for it"
+            );
+            return Err(Error::new(ErrorKind::IllegalTransition, message));
+        }
+        self.check_move(next, what)
+    }
 }
 
 /// The status machine of a kind that has no states.
@@ -69,13 +86,17 @@ impl Status for NoStatus {
         match self {}
     }
 
+    fn reserved(self) -> &'static [Self] {
+        match self {}
+    }
+
     fn is_settled(self) -> bool {
         match self {}
     }
 }
 
-/// Defines an enum that is a [`Status`]: each state with its text, where it may go, and whether
-/// it is settled.
+/// Defines an enum that is a [`Status`]: each state with its text, where it may go, after a `+`
+/// where only an operation meant for that may take it, and whether it is settled.
 ///
 /// ```
 /// use outlast_core::{Status, status_machine};
@@ -102,7 +123,8 @@ macro_rules! status_machine {
         $vis:vis enum $name:ident {
             $(
                 $(#[$state_doc:meta])*
-                $state:ident = $text:literal => [$($next:ident),* $(,)?] $($settled:ident)?
+                $state:ident = $text:literal => [$($next:ident),* $(,)?]
+                    $(+ [$($reserved:ident),* $(,)?])? $($settled:ident)?
             ),* $(,)?
         }
     ) => {
@@ -127,6 +149,12 @@ macro_rules! status_machine {
             fn successors(self) -> &'static [Self] {
                 match self {
                     $(Self::$state => &[$(Self::$next),*],)*
+                }
+            }
+
+            fn reserved(self) -> &'static [Self] {
+                match self {
+                    $(Self::$state => &[$($(Self::$reserved),*)?],)*
                 }
             }
 

@@ -9,7 +9,6 @@ use outlast_core::{
     Action, AttrName, Attributes, Cause, Counts, Entity, Error, ErrorKind, Expect, HistoryQuery,
     Key, Kind, Listed, Op, Page, Put, Query, Receipt, Record, Result, Scope, Status, Version,
 };
-use tokio::time::sleep;
 
 use crate::Store;
 use crate::draft::{Draft, key_of};
@@ -125,23 +124,11 @@ impl<T: Entity> Collection<T> {
             change(&mut value)?;
             match self.replace(&stored, value).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
-                    self.pause(&mut tries, error).await?;
+                    self.store.inner.options.retry.pause(&mut tries, error).await?;
                 }
                 other => return other,
             }
         }
-    }
-
-    /// Waits before the next try, or says that there is none.
-    async fn pause(&self, tries: &mut u32, conflict: Error) -> Result<()> {
-        let retry = self.store.inner.options.retry;
-        *tries += 1;
-        if *tries >= retry.max_tries {
-            let message = format!("each of {tries} tries met a conflict; the last: {conflict}");
-            return Err(Error::new(ErrorKind::RetriesExhausted, message).with_source(conflict));
-        }
-        sleep(retry.delay(*tries)).await;
-        Ok(())
     }
 
     /// Makes `value` the next version of what was read. `Conflict` if it changed meanwhile: an
@@ -155,12 +142,12 @@ impl<T: Entity> Collection<T> {
     }
 
     /// Moves an entity to another state: `IllegalTransition`, naming both, if its present one
-    /// does not allow it. Tried again like [`update`](Collection::update).
+    /// does not allow it or reserves the move for an operation meant for it. Tried again like [`update`](Collection::update).
     pub async fn transition(&self, id: &str, to: T::Status) -> Result<Stored<T>> {
         let what = format!("{}/{id}", T::KIND);
         self.update(id, |value| {
             if let Some(from) = value.status() {
-                from.check_move(to, &what)?;
+                from.check_plain_move(to, &what)?;
             }
             value.set_status(to);
             Ok(())
@@ -265,7 +252,7 @@ impl<T: Entity> Collection<T> {
         loop {
             match self.restore(&key, n).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
-                    self.pause(&mut tries, error).await?;
+                    self.store.inner.options.retry.pause(&mut tries, error).await?;
                 }
                 other => return other,
             }

@@ -1,8 +1,8 @@
 //! A typed batch over any number of entities and kinds: all of it or nothing.
 
 use outlast_core::{
-    Attributes, Batch, Cause, CommitId, Durability, Entity, Expect, Id, Json, Key, Kind, NewEntry,
-    Op, Receipt, Result, StreamName,
+    Attributes, Batch, Cause, CommitId, Durability, Entity, Event, Expect, Id, Json, Key, Kind,
+    NewEntry, Op, Receipt, Result, StreamName,
 };
 
 use crate::stored::{Stored, put};
@@ -103,6 +103,21 @@ impl Draft {
     /// Adds entries to the end of a stream.
     pub fn append(&mut self, stream: StreamName, entries: Vec<NewEntry>) -> &mut Self {
         self.op(Op::Append { stream, entries })
+    }
+
+    /// Adds an event to the log, so that it is there if and only if the rest is. `TooLarge` for an
+    /// event over [`Event::MAX_BYTES`].
+    pub fn report(&mut self, event: &Event) -> Result<&mut Self> {
+        let (log, entry) = (Event::log()?, event.entry()?);
+        for op in &mut self.batch.ops {
+            if let Op::Append { stream, entries } = op
+                && *stream == log
+            {
+                entries.push(entry);
+                return Ok(self);
+            }
+        }
+        Ok(self.append(log, vec![entry]))
     }
 
     /// What it would commit.

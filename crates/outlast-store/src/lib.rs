@@ -12,6 +12,7 @@ mod options;
 mod sequencer;
 mod store;
 mod stored;
+mod turn;
 mod watch;
 
 pub use collection::Collection;

@@ -1,6 +1,6 @@
 //! One lock per key in use, so that closures on one entity queue instead of racing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use outlast_core::Key;
@@ -25,6 +25,17 @@ impl KeyLocks {
     /// Waits for the turn of this caller, in the order of arrival.
     pub(crate) async fn lock(&self, key: &Key) -> OwnedMutexGuard<()> {
         self.of(key).lock_owned().await
+    }
+
+    /// Waits for the turns on several keys. Whoever takes several takes them in one order, so
+    /// nobody waits for somebody who waits for them.
+    pub(crate) async fn lock_all(&self, keys: &[Key]) -> Vec<OwnedMutexGuard<()>> {
+        let keys: BTreeSet<&Key> = keys.iter().collect();
+        let mut turns = Vec::with_capacity(keys.len());
+        for key in keys {
+            turns.push(self.lock(key).await);
+        }
+        turns
     }
 
     fn of(&self, key: &Key) -> Arc<AsyncMutex<()>> {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlast_core::{Actor, Cause, Clock, IdSource, RandomIds, SystemClock};
+use outlast_core::{
+    Actor, Cause, Clock, Error, ErrorKind, IdSource, RandomIds, Result, SystemClock,
+};
+use tokio::time::sleep;
 
 /// How a store behaves. The defaults suit an embedded store in one process.
 #[derive(Clone, Debug)]
@@ -62,9 +65,20 @@ impl Default for Retry {
 }
 
 impl Retry {
+    /// Waits before the next try, or says with `RetriesExhausted` that there is none.
+    pub(crate) async fn pause(&self, tries: &mut u32, conflict: Error) -> Result<()> {
+        *tries += 1;
+        if *tries >= self.max_tries {
+            let message = format!("each of {tries} tries met a conflict; the last: {conflict}");
+            return Err(Error::new(ErrorKind::RetriesExhausted, message).with_source(conflict));
+        }
+        sleep(self.delay(*tries)).await;
+        Ok(())
+    }
+
     /// The pause after so many tries: doubled each time, capped, and shortened by a random part
     /// of up to a half, so that those who met do not meet again.
-    pub(crate) fn delay(&self, tries: u32) -> Duration {
+    fn delay(&self, tries: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
         let full = self.base_delay.saturating_mul(doubled).min(self.max_delay);
         full.mul_f64(1.0 - fastrand::f64() / 2.0)

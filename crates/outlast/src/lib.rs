@@ -70,12 +70,26 @@ pub use outlast_store::{Collection, Draft, Past, Retry, Store, StoreOptions, Sto
 
 #[cfg(feature = "memory")]
 pub use outlast_memory as memory;
+#[cfg(feature = "fleet")]
+pub use outlast_orchestrator::fleet;
+#[cfg(feature = "recovery")]
+pub use outlast_orchestrator::recovery;
 #[cfg(feature = "retention")]
 pub use outlast_orchestrator::retention;
+#[cfg(feature = "swarm")]
+pub use outlast_orchestrator::swarm;
+#[cfg(feature = "sync")]
+pub use outlast_orchestrator::sync;
 #[cfg(feature = "tasks")]
 pub use outlast_orchestrator::tasks;
 #[cfg(feature = "transfer")]
 pub use outlast_orchestrator::transfer;
+#[cfg(feature = "windows")]
+pub use outlast_orchestrator::windows;
+#[cfg(feature = "process")]
+pub use outlast_orchestrator::{Instance, driver, process};
+#[cfg(feature = "engines")]
+pub use outlast_orchestrator::{events, statistics};
 #[cfg(feature = "sled")]
 pub use outlast_sled as sled;
 #[cfg(feature = "sqlite")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use outlast::tasks::process::identify_self;
+use outlast::process::identify_self;
 use outlast::{Store, TaskStatus};
 
 use crate::bench::{Bench, Ran, add_output, add_run, add_task, hold};

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use outlast::tasks::process::{identify, identify_self};
+use outlast::process::{identify, identify_self};
 use outlast::{Actor, Cause, OpenOptions, Run, StoreOptions, Task, TaskStatus};
 use serde_json::Value;
 

@@ -15,10 +15,11 @@ use super::ending::Ending;
 use super::engine::Engine;
 use super::file::spec_of;
 use super::idle::Silence;
-use super::journal::{is_conflict_on, log_of};
+use super::journal::log_of;
 use super::orders::{Orders, Reason};
 use super::output::Output;
-use super::process::{Capture, Exit, Gated, Pipes, Running, Spec, Survivor};
+use crate::instance::is_conflict_on;
+use crate::process::{Capture, Exit, Gated, Pipes, Running, Spec, Survivor};
 
 /// How often an end is recorded anew when somebody else changed the task meanwhile.
 const TRIES: u32 = 5;

@@ -3,7 +3,7 @@
 use outlast_core::{Error, Task, TaskStatus, Timestamp};
 
 use super::orders::Reason;
-use super::process::Exit;
+use crate::process::Exit;
 
 /// The longest error that is kept with a task, in bytes. An error may quote a whole command.
 const MAX_ERROR_BYTES: usize = 4096;

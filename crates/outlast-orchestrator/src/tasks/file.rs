@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use outlast_core::{CommandLine, Error, Result, TaskSpec};
 
-use super::process::Spec;
+use crate::process::Spec;
 
 /// No name of a task is longer, in bytes.
 const NAME_BYTES: usize = 256;

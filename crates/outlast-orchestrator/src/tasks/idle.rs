@@ -6,7 +6,7 @@ use std::time::Duration;
 use outlast_core::Clock;
 use tokio::time::sleep;
 
-use super::process::Activity;
+use crate::process::Activity;
 
 /// Watches one running task for silence, on the monotonic clock.
 #[derive(Debug)]

@@ -41,8 +41,6 @@
 //! # }
 //! ```
 
-pub mod process;
-
 mod attempt;
 mod drive;
 mod ending;
@@ -51,7 +49,6 @@ mod event;
 mod file;
 mod idle;
 mod journal;
-mod lease;
 mod options;
 mod orders;
 mod output;
@@ -65,7 +62,6 @@ mod state;
 
 pub use event::Event;
 pub use file::TaskFile;
-pub use lease::driver;
 pub use options::{RunnerOptions, Transitions};
 pub use recovery::{Outcome, Recovered, Resumed};
 pub use refusal::{check_resume, check_start};

@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 
 use super::event::Event;
-use super::process::FlushPolicy;
+use crate::process::FlushPolicy;
 
 /// How a runner behaves.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::journal::{Journal, log_of};
-use super::process::{Fragment, Fragments};
+use crate::process::{Fragment, Fragments};
 
 /// How much output one commit takes.
 const COMMIT_BYTES: usize = 256 * 1024;

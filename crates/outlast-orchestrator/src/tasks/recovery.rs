@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::file::TaskFile;
 use super::journal::{Journal, log_of};
 use super::output::entry;
-use super::process::{Fragment, LogStream, Survivor};
+use crate::process::{Fragment, LogStream, Survivor};
 
 /// How many tasks are stopped at the same time. Each may take its grace.
 const STOPPED_AT_ONCE: usize = 16;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use outlast_core::{Error, ErrorKind, Result, Run, Status, Task, TaskSpec, TaskStatus};
 use outlast_store::{Store, Stored};
 
+use crate::Instance;
+use crate::instance::is_conflict_on;
+
 use super::drive;
 use super::ending::Ending;
 use super::engine::Engine;
 use super::file::TaskFile;
-use super::journal::{Journal, is_conflict_on};
-use super::lease;
+use super::journal::Journal;
 use super::options::RunnerOptions;
 use super::orders::Reason;
 use super::recovery::{Recovered, Recovery, Resumed};
@@ -39,9 +41,19 @@ impl Runner {
     /// options allow no task at all.
     pub async fn acquire(store: &Store, options: RunnerOptions) -> Result<Self> {
         let options = options.within(&store.info().limits)?;
-        let lease = lease::acquire(store, options.take_over).await?;
-        let journal = Journal::new(store.clone(), lease, options.transitions);
-        Ok(Self { engine: Arc::new(Engine::new(journal, options)) })
+        let instance = Instance::acquire(store, options.take_over).await?;
+        Ok(Self::with(instance, options))
+    }
+
+    /// The same under a right that was taken before, which [`release`](Runner::release) gives up.
+    pub fn under(instance: Instance, options: RunnerOptions) -> Result<Self> {
+        let options = options.within(&instance.store().info().limits)?;
+        Ok(Self::with(instance, options))
+    }
+
+    fn with(instance: Instance, options: RunnerOptions) -> Self {
+        let journal = Journal::new(instance, options.transitions);
+        Self { engine: Arc::new(Engine::new(journal, options)) }
     }
 
     /// Records a new run of a file, with its tasks waiting for their turn.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::io::Write;
 
 use outlast_core::{Clock, ManualClock, Timestamp};
-use outlast_orchestrator::tasks::process::{Capture, FlushPolicy, Gated, LogStream, Pipes};
+use outlast_orchestrator::process::{Capture, FlushPolicy, Gated, LogStream, Pipes};
 use tokio::process::{ChildStderr, ChildStdout};
 
 use crate::support::{

@@ -9,9 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use outlast_core::{CommandLine, ErrorKind, ProcessIdentity};
-use outlast_orchestrator::tasks::process::{
-    FlushPolicy, Gated, Spec, Stragglers, Survivor, identify,
-};
+use outlast_orchestrator::process::{FlushPolicy, Gated, Spec, Stragglers, Survivor, identify};
 
 use crate::support::{
     self, Text, direct, eventually, identity, is_alive, kill, run, shell, task_id, within,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlast_orchestrator::tasks::process::{Spec, Stragglers};
+use outlast_orchestrator::process::{Spec, Stragglers};
 use rustix::process::Signal;
 
 use crate::support::{

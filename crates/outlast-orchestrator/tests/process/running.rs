@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlast_orchestrator::tasks::process::{Exit, Stragglers};
+use outlast_orchestrator::process::{Exit, Stragglers};
 
 use crate::support::{
     DRAIN, Text, direct, eventually, identity, is_alive, kill, run, shell, start, within,
@@ -64,7 +64,7 @@ async fn stragglers_in_the_group_are_killed_and_hold_nobody_up() {
     assert!(exit.is_success());
     let [straggler] = text.pids()[..] else { panic!("{text:?}") };
     assert!(
-        outlast_orchestrator::tasks::process::identify(straggler)
+        outlast_orchestrator::process::identify(straggler)
             .map_or(true, |identity| !is_alive(&identity))
     );
     assert_eq!(text.system, b"", "killing them ended the streams, so nothing was cut");

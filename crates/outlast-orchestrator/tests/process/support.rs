@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use outlast_core::{CommandLine, ProcessIdentity, SystemClock};
-use outlast_orchestrator::tasks::process::{
+use outlast_orchestrator::process::{
     Capture, Exit, FlushPolicy, Fragments, Gated, Life, LogStream, Pipes, Running, Spec, identify,
     life,
 };

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use outlast_core::{ErrorKind, ProcessIdentity};
-use outlast_orchestrator::tasks::process::{Stopped, Survivor, identify_self};
+use outlast_orchestrator::process::{Stopped, Survivor, identify_self};
 
 use crate::support::{STUCK, eventually, identity, is_alive, kill, task_id, within};
 

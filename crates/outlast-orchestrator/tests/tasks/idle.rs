@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use outlast_core::{OnIdle, TaskStatus};
+use outlast_orchestrator::process::FlushPolicy;
 use outlast_orchestrator::tasks::RunnerOptions;
-use outlast_orchestrator::tasks::process::FlushPolicy;
 
 use crate::support::{file, only, run, shell, states, store};
 

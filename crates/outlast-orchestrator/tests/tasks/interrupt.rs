@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outlast_core::{ErrorKind, Run, Task, TaskStatus};
-use outlast_orchestrator::tasks::process::{Life, identify, life};
+use outlast_orchestrator::process::{Life, identify, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, Stats, TaskFile};
 use outlast_store::{Store, Stored};
 

@@ -1,7 +1,7 @@
 //! One runner at a time.
 
 use outlast_core::{ErrorKind, Lease, ProcessIdentity, TaskStatus, Timestamp};
-use outlast_orchestrator::tasks::process::{Life, identify_self, life};
+use outlast_orchestrator::process::{Life, identify_self, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown};
 use outlast_store::Store;
 

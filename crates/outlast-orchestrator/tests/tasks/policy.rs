@@ -5,7 +5,7 @@ use std::time::Duration;
 use outlast_core::{
     Lease, ProcessIdentity, RecoveryPolicy, Run, SystemClock, Task, TaskSpec, TaskStatus, Timestamp,
 };
-use outlast_orchestrator::tasks::process::{
+use outlast_orchestrator::process::{
     Capture, FlushPolicy, Gated, Life, Running, Spec, identify, identify_self, life,
 };
 use outlast_orchestrator::tasks::{Outcome, Resumed, RunState, Runner, RunnerOptions, Shutdown};

@@ -8,7 +8,7 @@ use outlast_core::{
     Actor, Backend, ErrorKind, HistoryQuery, IdSource, Key, Lease, ManualClock, Revision, Run,
     Scope, TaskStatus, Timestamp,
 };
-use outlast_orchestrator::tasks::process::{Life, identify, life};
+use outlast_orchestrator::process::{Life, identify, life};
 use outlast_orchestrator::tasks::{
     Outcome, RunState, Runner, RunnerOptions, Shutdown, Stats, TaskFile,
 };

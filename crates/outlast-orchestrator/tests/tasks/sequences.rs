@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use outlast_core::{Lease, RecoveryPolicy, Status, Task, TaskStatus};
-use outlast_orchestrator::tasks::process::{Life, identify_self, life};
+use outlast_orchestrator::process::{Life, identify_self, life};
 use outlast_orchestrator::tasks::{
     Outcome, RunState, Runner, RunnerOptions, Shutdown, TaskFile, Transitions,
 };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use outlast_core::{Error, ErrorKind, IdSource, RandomIds, Status, TaskStatus};
-use outlast_orchestrator::tasks::process::{Life, life};
+use outlast_orchestrator::process::{Life, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown, Transitions};
 use outlast_store::{Store, StoreOptions};
 

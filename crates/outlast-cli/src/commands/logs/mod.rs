@@ -8,7 +8,6 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use outlast::{
     AttrName, Error, Filter, Key, Page, Result, Seq, Status as _, Store, Stored, StreamQuery, Task,
-    tasks,
 };
 use tokio::time::sleep;
 
@@ -119,7 +118,7 @@ enum Standing {
 
 async fn standing(store: &Store, task: &Stored<Task>) -> Result<Standing> {
     // In this order: the driver settles its tasks before it goes.
-    let driver = tasks::driver(store).await?;
+    let driver = outlast::driver(store).await?;
     let task = store.kind::<Task>().find(task.id()).await?;
     Ok(match driver {
         _ if task.is_none_or(|task| task.status.is_settled()) => Standing::Over,

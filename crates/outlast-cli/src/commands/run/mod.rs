@@ -7,7 +7,7 @@ mod signals;
 use std::path::PathBuf;
 
 use clap::Args;
-use outlast::tasks::process::FlushPolicy;
+use outlast::process::FlushPolicy;
 use outlast::tasks::{self, Event, Resumed, RunState, Runner, RunnerOptions, Shutdown, TaskFile};
 use outlast::{
     Error, Location, OpenOptions, Result, Run, Status as _, Store, StoreOptions, Stored, TaskStatus,
@@ -113,7 +113,7 @@ async fn run_in(
     // Before the right to drive is taken, so that a refusal writes nothing.
     match file {
         // That somebody has it goes first.
-        _ if tasks::driver(store).await?.is_some() => {}
+        _ if outlast::driver(store).await?.is_some() => {}
         Some(_) if !args.resume => tasks::check_start(store).await?,
         file => tasks::check_resume(store, file).await?,
     }

@@ -23,7 +23,7 @@ pub enum Stragglers {
 ///
 /// ```
 /// use outlast_core::CommandLine;
-/// use outlast_orchestrator::tasks::process::Spec;
+/// use outlast_orchestrator::process::Spec;
 ///
 /// let mut spec = Spec::new("task-1", CommandLine::Direct(vec!["ls".into(), "-l".into()]));
 /// spec.cwd = Some("/tmp".into());

@@ -25,7 +25,7 @@ pub enum Life {
 ///
 /// ```
 /// use outlast_core::ProcessIdentity;
-/// use outlast_orchestrator::tasks::process::{Life, identify_self, life};
+/// use outlast_orchestrator::process::{Life, identify_self, life};
 ///
 /// let mine = identify_self()?;
 /// assert_eq!(life(&mine), Life::Alive);

@@ -147,9 +147,9 @@ fn environ_bytes(stat: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(stat);
     let (_, fields) = text.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace().skip(ENVIRON_FIELD);
-    let start: usize = fields.next()?.parse().ok()?;
+    let first: usize = fields.next()?.parse().ok()?;
     let end: usize = fields.next()?.parse().ok()?;
-    if end == 0 { None } else { end.checked_sub(start) }
+    if end == 0 { None } else { end.checked_sub(first) }
 }
 
 /// Which run of the kernel this is.

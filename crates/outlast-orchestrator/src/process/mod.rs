@@ -22,7 +22,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //! use outlast_core::{CommandLine, SystemClock};
-//! use outlast_orchestrator::tasks::process::{Capture, FlushPolicy, Gated, Spec};
+//! use outlast_orchestrator::process::{Capture, FlushPolicy, Gated, Spec};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> outlast_core::Result<()> {
@@ -48,8 +48,8 @@
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
-    "running tasks needs Linux (process groups, pidfd and /proc): build outlast-orchestrator \
-     without its feature \"tasks\""
+    "running processes needs Linux (process groups, pidfd and /proc): build outlast-orchestrator \
+     without the features \"tasks\", \"fleet\" and \"recovery\""
 );
 
 mod activity;

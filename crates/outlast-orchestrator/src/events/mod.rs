@@ -1,0 +1,1 @@
+//! The event log: what people are told, in one order.

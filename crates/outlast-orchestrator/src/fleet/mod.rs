@@ -1,0 +1,1 @@
+//! Hosts, the commands that run on them, and pipelines of commands.

@@ -1,0 +1,1 @@
+//! What is done at start about what the last process left unfinished.

@@ -1,0 +1,1 @@
+//! Counts and health, without listing anything.

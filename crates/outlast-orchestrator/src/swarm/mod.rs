@@ -1,0 +1,1 @@
+//! Swarms, agents and sessions.

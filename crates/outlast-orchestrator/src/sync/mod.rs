@@ -1,0 +1,1 @@
+//! The change feed as a subscription: a snapshot, then every change after it in order.

@@ -1,0 +1,1 @@
+//! Artifacts, and the joins and batches that subscriptions make of them.
