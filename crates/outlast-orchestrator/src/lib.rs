@@ -19,7 +19,6 @@ pub mod sync;
 #[cfg(feature = "tasks")]
 pub mod tasks;
 pub mod telemetry;
-pub mod telemetry;
 #[cfg(feature = "transfer")]
 pub mod transfer;
 #[cfg(feature = "windows")]
