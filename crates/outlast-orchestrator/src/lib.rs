@@ -5,12 +5,16 @@ pub mod events;
 pub mod fleet;
 #[cfg(feature = "process")]
 mod instance;
+#[cfg(any(feature = "fleet", feature = "tasks"))]
+#[cfg(feature = "process")]
+mod output;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "recovery")]
 pub mod recovery;
 #[cfg(feature = "retention")]
 pub mod retention;
+mod shutdown;
 pub mod statistics;
 #[cfg(feature = "swarm")]
 pub mod swarm;
@@ -26,3 +30,4 @@ pub mod windows;
 
 #[cfg(feature = "process")]
 pub use instance::{Instance, driver};
+pub use shutdown::{Shutdown, Urgency};

@@ -5,9 +5,12 @@
 //! next write: nothing is lost and memory stays bounded. Order between the two streams is the order
 //! of reading; order within one stream is exact.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::Stream;
 use outlast_core::Clock;
 use tokio::sync::{mpsc, watch};
 
@@ -97,5 +100,13 @@ impl Fragments {
     /// The fragments of the next flush, at least one; `None` at the end. Cancel safe.
     pub async fn next(&mut self) -> Option<Vec<Fragment>> {
         self.flushed.recv().await
+    }
+}
+
+impl Stream for Fragments {
+    type Item = Vec<Fragment>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.flushed.poll_recv(context)
     }
 }

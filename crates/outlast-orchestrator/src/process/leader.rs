@@ -118,11 +118,16 @@ impl Leader {
         }
     }
 
-    /// Asks the group to end, and kills what is left after `grace`.
-    pub(super) async fn stop(&self, grace: Duration) -> Result<()> {
+    /// Asks the group to end.
+    pub(super) fn ask(&self) -> Result<()> {
         self.signal(Signal::TERM)?;
         // A stopped process would not see the request.
-        self.signal(Signal::CONT)?;
+        self.signal(Signal::CONT)
+    }
+
+    /// Asks the group to end, and kills what is left after `grace`.
+    pub(super) async fn stop(&self, grace: Duration) -> Result<()> {
+        self.ask()?;
         if let Ok(gone) = timeout(grace, self.gone()).await {
             gone?;
         }

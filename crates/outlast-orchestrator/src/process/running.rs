@@ -44,6 +44,12 @@ impl Running {
         self.leader.members()
     }
 
+    /// Asks the whole group to end (SIGTERM), and does not wait. Errors as for
+    /// [`Running::interrupt`], without `Busy`.
+    pub fn ask(&self) -> Result<()> {
+        self.leader.ask()
+    }
+
     /// Asks the whole group to end (SIGTERM), waits up to `grace` until nothing of it runs, and
     /// then kills it (SIGKILL).
     ///

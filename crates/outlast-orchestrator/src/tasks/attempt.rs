@@ -17,8 +17,8 @@ use super::file::spec_of;
 use super::idle::Silence;
 use super::journal::log_of;
 use super::orders::{Orders, Reason};
-use super::output::Output;
 use crate::instance::is_conflict_on;
+use crate::output::Output;
 use crate::process::{Capture, Exit, Gated, Pipes, Running, Spec, Survivor};
 
 /// How often an end is recorded anew when somebody else changed the task meanwhile.
@@ -90,8 +90,9 @@ impl Attempt {
         let (capture, fragments) = Capture::start(pipes, engine.options.flush, clock);
         let heard = Arc::new(Notify::new());
         let output = Output {
-            journal: engine.journal.clone(),
-            task: self.task.key.clone(),
+            instance: engine.journal.instance().clone(),
+            stream: log_of(self.task.id())?,
+            owner: self.task.key.clone(),
             heard: heard.clone(),
         };
         let orders = self.orders.clone();

@@ -11,7 +11,7 @@ use super::attempt::{Attempt, settle_fallen};
 use super::engine::Engine;
 use super::orders::Reason;
 use super::queue::Queue;
-use super::shutdown::{Shutdown, Urgency};
+use crate::shutdown::{Shutdown, Urgency};
 
 /// The attempts in progress.
 ///

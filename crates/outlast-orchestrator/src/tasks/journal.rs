@@ -19,6 +19,10 @@ impl Journal {
         Self { instance, transitions }
     }
 
+    pub(super) fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
     pub(super) fn store(&self) -> &Store {
         self.instance.store()
     }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::file::TaskFile;
 use super::journal::{Journal, log_of};
-use super::output::entry;
+use crate::output::entry;
 use crate::process::{Fragment, LogStream, Survivor};
 
 /// How many tasks are stopped at the same time. Each may take its grace.

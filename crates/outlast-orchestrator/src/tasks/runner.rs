@@ -18,9 +18,9 @@ use super::options::RunnerOptions;
 use super::orders::Reason;
 use super::recovery::{Recovered, Recovery, Resumed};
 use super::refusal::{no_run, resumable, startable};
-use super::shutdown::Shutdown;
 use super::start;
 use super::state::RunState;
+use crate::Shutdown;
 
 /// Runs tasks, and is the only one that does so in its store. Cheap to clone; clones share the
 /// right to, and lose it together.

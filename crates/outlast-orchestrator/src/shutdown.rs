@@ -1,13 +1,13 @@
-//! The sign to stop, from outside.
+//! The sign to stop, from outside, for whatever runs by itself: a run of tasks, a command, a loop.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Tells a run to end. Clones share one sign, which can only become more urgent.
+/// Tells what runs by itself to end. Clones share one sign, which can only become more urgent.
 ///
 /// ```
-/// use outlast_orchestrator::tasks::Shutdown;
+/// use outlast_orchestrator::Shutdown;
 ///
 /// let shutdown = Shutdown::default();
 /// let of_signal_handler = shutdown.clone();
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<watch::Sender<Urgency>>);
 
-/// How soon a run is to end.
+/// How soon it is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Urgency {
+pub enum Urgency {
     /// When it is done.
     #[default]
     None,
@@ -30,7 +30,7 @@ pub(super) enum Urgency {
 }
 
 impl Shutdown {
-    /// Starts no more tasks and asks those that run to end.
+    /// Begins nothing more, and asks what runs to end.
     pub fn begin(&self) {
         self.raise(Urgency::Orderly);
     }
@@ -50,12 +50,13 @@ impl Shutdown {
         self.beyond(Urgency::None).await;
     }
 
-    pub(super) fn urgency(&self) -> Urgency {
+    /// How urgent it is.
+    pub fn urgency(&self) -> Urgency {
         *self.0.borrow()
     }
 
     /// Resolves when it is more urgent than `known`. Cancel safe.
-    pub(super) async fn beyond(&self, known: Urgency) -> Urgency {
+    pub async fn beyond(&self, known: Urgency) -> Urgency {
         let mut sign = self.0.subscribe();
         let raised = sign.wait_for(|urgency| *urgency > known).await.map(|urgency| *urgency);
         match raised {
