@@ -47,8 +47,8 @@ pub struct Agent {
     pub parent_id: Option<String>,
     /// The model behind it.
     pub model: String,
-    /// The models it is escalated to, in order, each when the retries with the one before are
-    /// used up.
+    /// The models it is still to be escalated to, in order, each when the retries with the one
+    /// before are used up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback_models: Vec<String>,
     /// What it is asked to do.
@@ -144,6 +144,7 @@ impl Entity for Agent {
         add(AttrName::new("session")?, self.session_id.as_deref().map(AttrValue::from));
         add(AttrName::new("parent")?, self.parent_id.as_deref().map(AttrValue::from));
         add(AttrName::deadline(), self.next_retry_at.map(AttrValue::from));
+        add(AttrName::new("created")?, Some(AttrValue::from(self.created_at)));
         Ok(attributes)
     }
 }

@@ -67,10 +67,10 @@ impl Entity for Session {
     }
 
     fn attributes(&self) -> Result<Attributes> {
-        let mut attributes = Attributes::from([(
-            AttrName::new("tree")?,
-            AttrValue::from(self.session_tree_id.as_str()),
-        )]);
+        let mut attributes = Attributes::from([
+            (AttrName::new("tree")?, AttrValue::from(self.session_tree_id.as_str())),
+            (AttrName::new("created")?, AttrValue::from(self.created_at)),
+        ]);
         if let Some(swarm) = &self.swarm_id {
             attributes.insert(AttrName::group(), AttrValue::from(swarm.as_str()));
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Attributes, Entity, Result, Timestamp, status_machine};
+use crate::{AttrName, AttrValue, Attributes, Entity, Result, Timestamp, status_machine};
 
 status_machine! {
     /// Where a swarm is in its life.
@@ -16,9 +16,9 @@ status_machine! {
         Scaling = "scaling" => [Active, Paused, Failed, Destroyed],
         /// Waiting to be resumed.
         Paused = "paused" => [Active, Completed, Failed, Destroyed],
-        /// All of its agents are over, and not all of them failed.
+        /// All of its agents are over, and at least one of them completed.
         Completed = "completed" => [Destroyed] settled,
-        /// It was given up, or all of its agents failed.
+        /// It was given up, or all of its agents are over and none of them completed.
         Failed = "failed" => [Destroyed] settled,
         /// Taken apart.
         Destroyed = "destroyed" => [] settled,
@@ -89,6 +89,22 @@ pub struct SwarmConfig {
     pub metadata: Option<Value>,
 }
 
+impl SwarmConfig {
+    /// A swarm of at most so many agents, with nothing but what every one has.
+    pub fn new(name: impl Into<String>, task: impl Into<String>, max_agents: u32) -> Self {
+        Self {
+            name: name.into(),
+            task: task.into(),
+            initial_agents: 0,
+            max_agents,
+            strategy: Strategy::default(),
+            model: None,
+            safety: None,
+            metadata: None,
+        }
+    }
+}
+
 /// How many agents a swarm has had, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwarmMetrics {
@@ -105,7 +121,13 @@ pub struct SwarmMetrics {
 impl SwarmMetrics {
     /// How many are not over yet.
     pub fn at_work(&self) -> u32 {
-        self.total.saturating_sub(self.completed + self.failed + self.killed)
+        let over = self.completed.saturating_add(self.failed).saturating_add(self.killed);
+        self.total.saturating_sub(over)
+    }
+
+    /// Whether there were any, and all of them are over.
+    pub fn are_over(&self) -> bool {
+        self.total > 0 && self.at_work() == 0
     }
 }
 
@@ -121,7 +143,7 @@ pub struct Swarm {
     pub budget: Option<Budget>,
     /// What became of its agents, counted in the commit that changes the agent.
     pub metrics: SwarmMetrics,
-    /// How many agents it is being scaled to.
+    /// How many agents it is being scaled to, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_agents: Option<u32>,
     /// The tree of sessions it works in.
@@ -161,6 +183,12 @@ impl Swarm {
             completed_at: None,
         }
     }
+
+    /// How many agents it may have at once: what it is being scaled to, else what it is
+    /// configured to.
+    pub fn capacity(&self) -> u32 {
+        self.target_agents.unwrap_or(self.config.max_agents)
+    }
 }
 
 impl Entity for Swarm {
@@ -176,6 +204,6 @@ impl Entity for Swarm {
     }
 
     fn attributes(&self) -> Result<Attributes> {
-        Ok(Attributes::new())
+        Ok(Attributes::from([(AttrName::new("created")?, AttrValue::from(self.created_at))]))
     }
 }
