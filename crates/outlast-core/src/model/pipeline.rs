@@ -92,6 +92,10 @@ impl Entity for Pipeline {
     fn set_status(&mut self, status: PipelineStatus) {
         self.status = status;
     }
+
+    fn attributes(&self) -> Result<Attributes> {
+        Ok(Attributes::from([(AttrName::new("name")?, AttrValue::from(self.name.as_str()))]))
+    }
 }
 
 /// What came of one stage of a pipeline on one host. Its id is `<pipeline>/<stage>/<host>`.
