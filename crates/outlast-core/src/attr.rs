@@ -60,6 +60,12 @@ impl AttrName {
         Self::well_known("group")
     }
 
+    /// The attribute that marks content whose values are secret. It is added by itself to what a
+    /// kind with a redactor writes; no kind may set it.
+    pub fn redacted() -> Self {
+        Self::well_known("redacted")
+    }
+
     /// The attribute that says when time alone changes an entity next, in microseconds since 1970.
     pub fn deadline() -> Self {
         Self::well_known("deadline")

@@ -20,6 +20,8 @@ pub enum Expect {
     Live,
     /// It lives at just this version.
     At(Version),
+    /// It lives, and its status, if it has one, is one of these, whatever its version.
+    Status(&'static [&'static str]),
 }
 
 /// One operation of a batch.
@@ -286,6 +288,13 @@ impl Expect {
                 sum.number(3);
                 sum.number(version.epoch.0);
                 sum.number(version.n);
+            }
+            Self::Status(states) => {
+                sum.number(4);
+                sum.number(states.len() as u64);
+                for state in states {
+                    sum.text(state);
+                }
             }
         }
     }

@@ -141,6 +141,11 @@ impl Action {
         Self::well_known("rollback")
     }
 
+    /// The content of a checkpoint became the new version.
+    pub fn restore() -> Self {
+        Self::well_known("restore")
+    }
+
     /// Recovery after a restart changed it.
     pub fn recovery() -> Self {
         Self::well_known("recovery")

@@ -41,6 +41,17 @@ pub trait Entity: Serialize + DeserializeOwned + Clone + Debug + Send + Sync + '
     /// tasks do, say no.
     const CAN_ROLL_BACK: bool = true;
 
+    /// How secrets are taken out of what the audit shows of it, if it has any. Besides contents it
+    /// is given the metadata of the causes of changes, before they are written; it should know its
+    /// fields by name and leave the rest.
+    ///
+    /// A kind with a redactor never shows a raw value in an audit: where the program at hand does
+    /// not know the kind, or in SQL, nothing is shown instead. The content itself is not redacted,
+    /// since reading it back and going back to it need it exactly: it is in what `get`, `history`,
+    /// exports and the change feed give, in the table of the history, and in checkpoints; so are
+    /// its attributes. Nor are the words of a reason.
+    const REDACT: Option<fn(&mut Value)> = None;
+
     /// Its state, if the kind has states.
     fn status(&self) -> Option<Self::Status> {
         None

@@ -51,7 +51,7 @@ pub use model::{
     HostStatus, JoinSpec, JoinWithin, Lease, OnIdle, OpSpec, Pipeline, PipelineRecovery,
     PipelineStatus, ProcessIdentity, RecoveryPolicy, Run, Session, SessionStatus, StageOutcome,
     StageStatus, Strategy, Swarm, SwarmConfig, SwarmMetrics, SwarmStatus, Task, TaskSpec,
-    TaskStatus, Visibility, Window, WindowItem, WindowKind, WindowStatus,
+    TaskStatus, Visibility, Window, WindowItem, WindowKind, WindowStatus, can_roll_back,
 };
 pub use open::{OpenOptions, Upgrade};
 pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};
@@ -60,5 +60,7 @@ pub use query::{
 };
 pub use record::{Damage, Entry, NewEntry, Record, Slot, Verified, Versioned};
 pub use status::{NoStatus, Status};
+#[doc(hidden)]
+pub use status::status_origins;
 pub use version::{CommitId, Epoch, Incarnation, Revision, Seq, Version};
 pub use write::{Commit, Head, Outcome, ReadSet, Receipt, Remembered, View, WriteSet, Written};

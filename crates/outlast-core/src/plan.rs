@@ -91,7 +91,7 @@ impl Planner {
             return Ok(outcome);
         }
         if let Some((key, expected)) = batch.ops.iter().find_map(|op| self.unmet(op)) {
-            let actual = self.live_version(&key);
+            let actual = self.living(&key).map(|head| head.version);
             return Ok(Outcome::Conflict { key, expected, actual });
         }
         let commit = self.commit(batch, digest)?;
@@ -142,18 +142,21 @@ impl Planner {
             Op::Delete { key, .. } | Op::Touch { key, .. } => (key, Expect::Live),
             Op::Append { .. } | Op::MergeRecord { .. } | Op::MergeEntries { .. } => return None,
         };
-        let actual = self.live_version(key);
+        let head = self.living(key);
         let holds = match expect {
             Expect::Any => true,
-            Expect::Absent => actual.is_none() && !matches!(op, Op::Delete { .. }),
-            Expect::Live => actual.is_some(),
-            Expect::At(version) => actual == Some(version),
+            Expect::Absent => head.is_none() && !matches!(op, Op::Delete { .. }),
+            Expect::Live => head.is_some(),
+            Expect::At(version) => head.is_some_and(|head| head.version == version),
+            Expect::Status(states) => {
+                head.is_some_and(|head| head.status.as_ref().is_none_or(|s| states.contains(&&**s)))
+            }
         };
         (!holds).then(|| (key.clone(), expect))
     }
 
-    fn live_version(&self, key: &Key) -> Option<Version> {
-        self.view.heads.get(key).filter(|head| head.live).map(|head| head.version)
+    fn living(&self, key: &Key) -> Option<&Head> {
+        self.view.heads.get(key).filter(|head| head.live)
     }
 
     fn commit(&self, batch: &Batch, digest: u64) -> Result<Commit> {

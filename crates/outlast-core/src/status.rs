@@ -21,6 +21,10 @@ pub trait Status: Copy + Eq + Debug + Send + Sync + 'static {
     /// an explicit retry, a reconciliation, recovery. A plain transition does not go there.
     fn reserved(self) -> &'static [Self];
 
+    /// The text of this state and of every one that may move to it, reserved moves included: what
+    /// an entity may be in for this to be written.
+    fn origins(self) -> &'static [&'static str];
+
     /// Whether recovery and retention treat it as over.
     fn is_settled(self) -> bool;
 
@@ -90,9 +94,21 @@ impl Status for NoStatus {
         match self {}
     }
 
+    fn origins(self) -> &'static [&'static str] {
+        match self {}
+    }
+
     fn is_settled(self) -> bool {
         match self {}
     }
+}
+
+/// For each state, in the order of `ALL`, what [`Status::origins`] says of it.
+#[doc(hidden)]
+pub fn status_origins<S: Status>() -> Vec<Vec<&'static str>> {
+    let leads_to = |to: S| move |from: &S| *from == to || from.can_become(to);
+    let origins = |to: S| S::ALL.iter().copied().filter(leads_to(to)).map(S::as_str).collect();
+    S::ALL.iter().copied().map(origins).collect()
 }
 
 /// Defines an enum that is a [`Status`]: each state with its text, where it may go, after a `+`
@@ -115,6 +131,7 @@ impl Status for NoStatus {
 ///
 /// assert!(Door::Open.can_become(Door::Closed));
 /// assert!(Door::Open.check_move(Door::Bricked, "the door").is_err());
+/// assert_eq!(Door::Bricked.origins(), ["closed", "bricked"]);
 /// ```
 #[macro_export]
 macro_rules! status_machine {
@@ -156,6 +173,13 @@ macro_rules! status_machine {
                 match self {
                     $(Self::$state => &[$($(Self::$reserved),*)?],)*
                 }
+            }
+
+            fn origins(self) -> &'static [&'static str] {
+                static ORIGINS: ::std::sync::LazyLock<Vec<Vec<&'static str>>> =
+                    ::std::sync::LazyLock::new($crate::status_origins::<$name>);
+                // In the order of `ALL`, which is that of the variants.
+                ORIGINS.get(self as usize).map_or(&[], Vec::as_slice)
             }
 
             fn is_settled(self) -> bool {

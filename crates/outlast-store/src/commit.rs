@@ -10,13 +10,20 @@ pub(crate) fn receipt(outcome: Outcome) -> Result<Receipt> {
     }
 }
 
-/// What a failed expectation is called: `NotFound`, `Exists` or `Conflict`.
+/// What a failed expectation is called: `NotFound`, `Exists`, `Conflict` or `IllegalTransition`.
 pub(crate) fn conflict(key: Key, expected: Expect, actual: Option<Version>) -> Error {
-    use outlast_core::ErrorKind::{Exists, NotFound};
+    use outlast_core::ErrorKind::{Exists, IllegalTransition, NotFound};
 
     match (expected, actual) {
         (Expect::Absent, Some(_)) => Error::new(Exists, format!("{key} already exists")),
-        (Expect::Any | Expect::Live | Expect::Absent, _) => {
+        (Expect::Status(states), Some(actual)) => {
+            let states = states.join(", ");
+            let message = format!(
+                "{key} is at version {actual} in a state this may not follow; it may follow {states}"
+            );
+            Error::new(IllegalTransition, message)
+        }
+        (Expect::Any | Expect::Live | Expect::Absent | Expect::Status(_), _) => {
             Error::new(NotFound, format!("{key} does not exist"))
         }
         (Expect::At(version), actual) => {

@@ -102,6 +102,8 @@ fn op(rng: &mut Rng, model: &Model, trial: &Trial) -> Op {
     }
 }
 
+const STATES: [&[&str]; 3] = [&["new"], &["done", "new"], &[]];
+
 fn expect(rng: &mut Rng, model: &Model, key: &Key) -> Expect {
     let head = model.newest(key);
     let right = match head {
@@ -111,6 +113,7 @@ fn expect(rng: &mut Rng, model: &Model, key: &Key) -> Expect {
     match rng.u32(0..10) {
         0..5 => right,
         5..8 => Expect::Any,
+        8 if rng.bool() => Expect::Status(pick(rng, &STATES)),
         8 => Expect::Live,
         _ => head.map_or(Expect::Live, |head| {
             Expect::At(Version::new(head.version.epoch, head.version.n.saturating_sub(1)))

@@ -7,8 +7,8 @@ mod apply;
 mod query;
 
 use outlast_core::{
-    Attributes, Batch, Change, Durability, Entry, Epoch, ErrorKind, Expect, Key, Op, Outcome,
-    Prune, Receipt, Revision, Seq, StreamExtent, StreamName, Timestamp, Versioned,
+    AttrValue, Attributes, Batch, Change, Durability, Entry, Epoch, ErrorKind, Expect, Key, Op,
+    Outcome, Prune, Receipt, Revision, Seq, StreamExtent, StreamName, Timestamp, Versioned,
 };
 
 use crate::snapshot::Snapshot;
@@ -139,6 +139,15 @@ impl Model {
         self.head(key).filter(|head| head.state.is_some())
     }
 
+    /// Whether it lives, with no status in words or with one of these.
+    fn is_among(&self, key: &Key, states: &[&str]) -> bool {
+        let Some(head) = self.living(key) else { return false };
+        match head.attrs.iter().find(|(name, _)| name.as_str() == "status") {
+            Some((_, AttrValue::Text(status))) => states.iter().any(|state| *state == &**status),
+            _ => true,
+        }
+    }
+
     /// The key and the expectation that does not hold, if an operation has one.
     fn unmet(&self, op: &Op) -> Option<(Key, Expect)> {
         let living = |key: &Key| self.living(key).map(|head| head.version);
@@ -149,6 +158,7 @@ impl Model {
                     Expect::Absent => living(&put.key).is_none(),
                     Expect::Live => living(&put.key).is_some(),
                     Expect::At(version) => living(&put.key) == Some(version),
+                    Expect::Status(states) => self.is_among(&put.key, states),
                 };
                 if met { None } else { Some((put.key.clone(), put.expect)) }
             }
@@ -157,12 +167,14 @@ impl Model {
                 let met = *expect == Expect::Any
                     || (*expect == Expect::Absent && version.is_none())
                     || (*expect == Expect::Live && version.is_some())
-                    || (version.is_some_and(|version| *expect == Expect::At(version)));
+                    || (version.is_some_and(|version| *expect == Expect::At(version)))
+                    || matches!(expect, Expect::Status(states) if self.is_among(key, states));
                 if met { None } else { Some((key.clone(), *expect)) }
             }
             Op::Delete { key, expect } => match (living(key), expect) {
                 (Some(_), Expect::Any | Expect::Live) => None,
                 (Some(version), Expect::At(expected)) if version == *expected => None,
+                (Some(_), Expect::Status(states)) if self.is_among(key, states) => None,
                 (None, Expect::Any) => Some((key.clone(), Expect::Live)),
                 _ => Some((key.clone(), *expect)),
             },

@@ -113,6 +113,9 @@ pub struct Consumption {
     pub artifact_id: String,
     /// The agent.
     pub consumer: String,
+    /// The subscription that handed it over; none if the agent took it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
     /// The run of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,

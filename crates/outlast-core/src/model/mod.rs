@@ -34,3 +34,37 @@ pub use window::{
     BatchSpec, Dispatch, FlushReason, JoinSpec, JoinWithin, Window, WindowItem, WindowKind,
     WindowStatus,
 };
+
+use crate::{Entity, Kind};
+
+/// The kinds of Outlast's own entities, each with whether an older version may become the new one.
+/// It may not where the entity mirrors something outside the store, or where others are written
+/// together with it: a process cannot be rolled back, nor can who holds a name.
+const OWN: &[(&str, bool)] = &[
+    of::<Agent>(),
+    of::<Artifact>(),
+    of::<Checkpoint>(),
+    of::<Claim>(),
+    of::<Command>(),
+    of::<Consumption>(),
+    of::<Host>(),
+    of::<Lease>(),
+    of::<Pipeline>(),
+    of::<Run>(),
+    of::<Session>(),
+    of::<StageOutcome>(),
+    of::<Swarm>(),
+    of::<Task>(),
+    of::<Window>(),
+    of::<WindowItem>(),
+];
+
+const fn of<T: Entity>() -> (&'static str, bool) {
+    (T::KIND, T::CAN_ROLL_BACK)
+}
+
+/// Whether entities of a kind may be rolled back, for those who have no type for it: as the kind
+/// says for one of Outlast's own, and yes for any other.
+pub fn can_roll_back(kind: &Kind) -> bool {
+    OWN.iter().find(|(own, _)| *own == kind.as_str()).is_none_or(|(_, can)| *can)
+}

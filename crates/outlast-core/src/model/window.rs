@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttrName, AttrValue, Attributes, Entity, NoStatus, Result, Timestamp, status_machine};
+use crate::{
+    AttrName, AttrValue, Attributes, Entity, MAX_ID_BYTES, NoStatus, Result, Timestamp,
+    status_machine,
+};
 
 status_machine! {
     /// Where a window is in its life.
     pub enum WindowStatus {
-        /// More is to come.
-        Waiting = "waiting" => [Dispatching, Expired, Orphaned, Cancelled],
+        /// More is to come. A join that feeds a batch is completed by going into it.
+        Waiting = "waiting" => [Dispatching, Expired, Orphaned, Cancelled] + [Completed],
         /// Handed to its agent, which has not acknowledged it.
         Dispatching = "dispatching" => [Completed, Flushed, DeadLetter],
         /// A join that was complete, and was acknowledged.
@@ -89,8 +92,11 @@ pub struct BatchSpec {
 pub struct Dispatch {
     /// Its id, the same each time.
     pub id: String,
-    /// How often it was tried.
+    /// Which try is under way, from 1, or comes next at `next_attempt_at`.
     pub attempts: u32,
+    /// When it is tried again, after a try that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
     /// Why, for a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<FlushReason>,
@@ -117,6 +123,9 @@ pub struct Window {
     /// The key of a join, with its type: `"1"` and `1` are two keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_key: Option<String>,
+    /// The types it needs in the order they were declared, which is that of what is handed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
     /// How many artifacts of each type it needs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub required: BTreeMap<String, u32>,
@@ -157,6 +166,15 @@ impl Window {
     pub fn group_of(agent_name: &str, subscription: &str) -> String {
         format!("{agent_name}/{subscription}")
     }
+
+    /// When time alone changes it next: it ends, or its hand-over is tried again.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match self.status {
+            WindowStatus::Waiting => self.window_end,
+            WindowStatus::Dispatching => self.dispatch.as_ref()?.next_attempt_at,
+            _ => None,
+        }
+    }
 }
 
 impl Entity for Window {
@@ -174,14 +192,24 @@ impl Entity for Window {
 
     fn attributes(&self) -> Result<Attributes> {
         let group = Self::group_of(&self.agent_name, &self.subscription);
+        let operation = match self.operation {
+            WindowKind::Join => "join",
+            WindowKind::Batch => "batch",
+        };
         let mut attributes = Attributes::from([
             (AttrName::group(), AttrValue::from(group.as_str())),
             (AttrName::new("agent")?, AttrValue::from(self.agent_name.as_str())),
+            (AttrName::new("operation")?, AttrValue::from(operation)),
+            (AttrName::new("created")?, AttrValue::from(self.created_at)),
         ]);
-        if self.status == WindowStatus::Waiting
-            && let Some(end) = self.window_end
-        {
-            attributes.insert(AttrName::deadline(), AttrValue::from(end));
+        if let Some(deadline) = self.deadline() {
+            attributes.insert(AttrName::deadline(), AttrValue::from(deadline));
+        }
+        if let Some(finished) = self.finished_at {
+            attributes.insert(AttrName::new("finished")?, AttrValue::from(finished));
+        }
+        if let Some(key) = self.correlation_key.as_deref().filter(|key| key.len() <= MAX_ID_BYTES) {
+            attributes.insert(AttrName::new("correlation")?, AttrValue::from(key));
         }
         Ok(attributes)
     }
@@ -194,6 +222,9 @@ pub struct WindowItem {
     pub window_id: String,
     /// Its place in it, in the order of arrival, from 1.
     pub place: u64,
+    /// The number of the artifact that brought it in the counting of its subscription.
+    #[serde(default)]
+    pub seq: u64,
     /// The artifacts it is made of: one, or all that a join put together.
     pub artifact_ids: Vec<String>,
     /// The type of the artifact; `join` for what a join put together.

@@ -1,6 +1,8 @@
 //! Each expectation against each state of an entity, for each operation that has one.
 
-use outlast_core::{Epoch, Expect, Op, Outcome, Version};
+use outlast_core::{
+    AttrName, AttrValue, Attributes, Epoch, Expect, Json, Op, Outcome, Put, Version,
+};
 
 use crate::world::{World, batch, delete, key, put, touch, version};
 
@@ -35,9 +37,32 @@ fn puts_and_assertions_hold_alike() {
         (Expect::At(version(2)), [false, true, false]),
         (Expect::At(version(1)), [false, false, false]),
         (Expect::At(other_epoch), [false, false, false]),
+        (Expect::Status(&[]), [false, true, false]),
     ] {
         check(&put("a", expect), expected);
         check(&Op::Assert { key: key("a"), expect }, expected);
+    }
+}
+
+#[test]
+fn a_status_in_words_is_one_of_those_expected() {
+    let state = |value: AttrValue| {
+        let attrs = Attributes::from([(AttrName::status(), value)]);
+        let (key, state) = (key("a"), Json::parse("1").unwrap());
+        Op::Put(Put { key, expect: Expect::Any, schema: 1, attrs, state })
+    };
+    let states: [&[&str]; 4] = [&[], &["idle"], &["running", "idle"], &["run"]];
+    for (value, expected) in [
+        (AttrValue::from("idle"), [false, true, true, false]),
+        (AttrValue::from("running"), [false, false, true, false]),
+        (AttrValue::Int(1), [true; 4]),
+    ] {
+        for (states, expected) in states.into_iter().zip(expected) {
+            let mut world = World::default();
+            world.apply(&batch(1, [state(value.clone())]));
+            let outcome = world.commit(&batch(2, [put("a", Expect::Status(states))]));
+            assert_eq!(matches!(outcome, Outcome::Applied(_)), expected, "{value} {states:?}");
+        }
     }
 }
 
@@ -49,6 +74,7 @@ fn only_the_living_are_deleted() {
         (Expect::Live, [false, true, false]),
         (Expect::At(version(2)), [false, true, false]),
         (Expect::At(version(1)), [false, false, false]),
+        (Expect::Status(&[]), [false, true, false]),
     ] {
         check(&Op::Delete { key: key("a"), expect }, expected);
     }
