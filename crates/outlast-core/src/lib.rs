@@ -46,12 +46,13 @@ pub use json::Json;
 pub use key::{Action, AttrName, Id, Key, Kind, MAX_ID_BYTES, MAX_NAME_BYTES, Space, StreamName};
 pub use limits::Limits;
 pub use model::{
-    Agent, AgentStatus, Artifact, BatchSpec, Budget, Checkpoint, Claim, Command, CommandLine,
-    CommandStatus, Consumption, Dispatch, Event, EventCategory, EventLevel, FlushReason, Host,
-    HostStatus, JoinSpec, JoinWithin, Lease, OnIdle, OpSpec, Pipeline, PipelineRecovery,
-    PipelineStatus, ProcessIdentity, RecoveryPolicy, Run, Session, SessionStatus, StageOutcome,
-    StageStatus, Strategy, Swarm, SwarmConfig, SwarmMetrics, SwarmStatus, Task, TaskSpec,
-    TaskStatus, Visibility, Window, WindowItem, WindowKind, WindowStatus, can_roll_back,
+    Agent, AgentStatus, Artifact, ArtifactTag, BatchSpec, Budget, Checkpoint, Claim, Command,
+    CommandLine, CommandStatus, Consumption, Dispatch, Event, EventCategory, EventLevel,
+    FlushReason, Host, HostStatus, JoinSpec, JoinWithin, Lease, OnIdle, OpSpec, Pipeline,
+    PipelineRecovery, PipelineStatus, Predicate, PredicateTest, ProcessIdentity, RecoveryPolicy,
+    Run, Session, SessionStatus, StageOutcome, StageStatus, Strategy, Subscription, Swarm,
+    SwarmConfig, SwarmMetrics, SwarmStatus, Task, TaskSpec, TaskStatus, Visibility, Window,
+    WindowItem, WindowKind, WindowStatus, can_roll_back,
 };
 pub use open::{OpenOptions, Upgrade};
 pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};
@@ -59,8 +60,8 @@ pub use query::{
     Change, Counts, Cursor, HistoryQuery, Listed, Order, Page, Query, Scope, StreamQuery,
 };
 pub use record::{Damage, Entry, NewEntry, Record, Slot, Verified, Versioned};
-pub use status::{NoStatus, Status};
 #[doc(hidden)]
 pub use status::status_origins;
+pub use status::{NoStatus, Status};
 pub use version::{CommitId, Epoch, Incarnation, Revision, Seq, Version};
 pub use write::{Commit, Head, Outcome, ReadSet, Receipt, Remembered, View, WriteSet, Written};

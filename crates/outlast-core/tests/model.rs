@@ -8,7 +8,7 @@ use outlast_core::{
 
 #[test]
 fn only_swarms_agents_sessions_and_kinds_of_users_roll_back() {
-    let kinds = "agent artifact checkpoint claim command consumption host lease pipeline run \
+    let kinds = "agent artifact artifact_tag checkpoint claim command consumption host lease pipeline run \
                  session stage_outcome swarm task window window_item note";
     let can: Vec<&str> =
         kinds.split_whitespace().filter(|kind| can_roll_back(&Kind::new(*kind).unwrap())).collect();

@@ -106,6 +106,36 @@ impl Entity for Artifact {
     }
 }
 
+/// Says that an artifact has a tag, so that it can be found by it. Its id is
+/// [`ArtifactTag::id_of`]: by tag, and then by when the artifact was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactTag {
+    /// The tag.
+    pub tag: String,
+    /// The artifact.
+    pub artifact_id: String,
+}
+
+impl ArtifactTag {
+    /// The id of the record that says so.
+    pub fn id_of(tag: &str, artifact_id: &str) -> String {
+        format!("{tag}/{artifact_id}")
+    }
+}
+
+impl Entity for ArtifactTag {
+    type Status = NoStatus;
+    const KIND: &'static str = "artifact_tag";
+    const CAN_ROLL_BACK: bool = false;
+
+    fn attributes(&self) -> Result<Attributes> {
+        Ok(Attributes::from([
+            (AttrName::group(), AttrValue::from(self.tag.as_str())),
+            (AttrName::new("artifact")?, AttrValue::from(self.artifact_id.as_str())),
+        ]))
+    }
+}
+
 /// An agent took an artifact as its input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumption {

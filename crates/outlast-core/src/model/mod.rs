@@ -12,12 +12,13 @@ mod pipeline;
 mod process;
 mod run;
 mod session;
+mod subscription;
 mod swarm;
 mod task;
 mod window;
 
 pub use agent::{Agent, AgentStatus};
-pub use artifact::{Artifact, Consumption, Visibility};
+pub use artifact::{Artifact, ArtifactTag, Consumption, Visibility};
 pub use checkpoint::Checkpoint;
 pub use claim::Claim;
 pub use command::{Command, CommandStatus, OpSpec};
@@ -28,6 +29,7 @@ pub use pipeline::{Pipeline, PipelineRecovery, PipelineStatus, StageOutcome, Sta
 pub use process::ProcessIdentity;
 pub use run::Run;
 pub use session::{Session, SessionStatus};
+pub use subscription::{Predicate, PredicateTest, Subscription};
 pub use swarm::{Budget, Strategy, Swarm, SwarmConfig, SwarmMetrics, SwarmStatus};
 pub use task::{CommandLine, OnIdle, RecoveryPolicy, Task, TaskSpec, TaskStatus};
 pub use window::{
@@ -43,6 +45,7 @@ use crate::{Entity, Kind};
 const OWN: &[(&str, bool)] = &[
     of::<Agent>(),
     of::<Artifact>(),
+    of::<ArtifactTag>(),
     of::<Checkpoint>(),
     of::<Claim>(),
     of::<Command>(),
@@ -53,6 +56,7 @@ const OWN: &[(&str, bool)] = &[
     of::<Run>(),
     of::<Session>(),
     of::<StageOutcome>(),
+    of::<Subscription>(),
     of::<Swarm>(),
     of::<Task>(),
     of::<Window>(),
