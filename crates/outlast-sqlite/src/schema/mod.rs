@@ -35,12 +35,20 @@ impl Migration {
 }
 
 /// The migrations of every release so far.
-const RELEASED: [Migration; 1] = [Migration {
-    version: 1,
-    name: "init",
-    up: include_str!("../../migrations/0001_init.up.sql"),
-    down: include_str!("../../migrations/0001_init.down.sql"),
-}];
+const RELEASED: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "init",
+        up: include_str!("../../migrations/0001_init.up.sql"),
+        down: include_str!("../../migrations/0001_init.down.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "domain_views",
+        up: include_str!("../../migrations/0002_domain_views.up.sql"),
+        down: include_str!("../../migrations/0002_domain_views.down.sql"),
+    },
+];
 
 /// A list of migrations that a file can be brought along.
 #[derive(Clone, Debug)]

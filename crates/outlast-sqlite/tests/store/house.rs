@@ -8,6 +8,7 @@ use outlast_core::{
     Receipt, Slot, StreamName, SystemClock, Version, Written, plan, read_set,
 };
 use outlast_sqlite::Sqlite;
+use outlast_sqlite::schema::Migration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -54,6 +55,20 @@ impl House {
         options.pragma("trusted_schema", "0").connect().await.unwrap()
     }
 }
+
+pub(crate) const FIRST: Migration = Migration {
+    version: 1,
+    name: "init",
+    up: include_str!("../../migrations/0001_init.up.sql"),
+    down: include_str!("../../migrations/0001_init.down.sql"),
+};
+
+pub(crate) const SECOND: Migration = Migration {
+    version: 2,
+    name: "domain_views",
+    up: include_str!("../../migrations/0002_domain_views.up.sql"),
+    down: include_str!("../../migrations/0002_domain_views.down.sql"),
+};
 
 pub(crate) fn key(kind: &str, id: &str) -> Key {
     Key::new(kind, id).unwrap()

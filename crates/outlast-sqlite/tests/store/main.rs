@@ -4,6 +4,7 @@
 
 mod cancel;
 mod damage;
+mod domain;
 mod file;
 mod house;
 mod layout;

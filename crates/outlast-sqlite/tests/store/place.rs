@@ -6,7 +6,7 @@ use outlast_core::{Admin, Backend, ErrorKind, OpenOptions, RandomIds};
 use outlast_sqlite::Sqlite;
 use outlast_sqlite::schema::{Migration, Schema};
 
-use crate::house::{House, apply, assert_whole, batch, key, live, put, send};
+use crate::house::{FIRST, House, SECOND, apply, assert_whole, batch, key, live, put, send};
 
 #[tokio::test]
 async fn a_file_that_was_replaced_is_neither_read_nor_written() {
@@ -89,22 +89,17 @@ async fn a_layout_that_is_changed_while_open_takes_no_more_commits() {
     let item = key("item", "a");
     apply(&store, [put(&item, "1")]).await;
     let next = Migration {
-        version: 2,
+        version: 3,
         name: "next",
         up: "ALTER TABLE meta ADD COLUMN more TEXT",
         down: "ALTER TABLE meta DROP COLUMN more",
     };
-    let first = Migration {
-        version: 1,
-        name: "init",
-        up: include_str!("../../migrations/0001_init.up.sql"),
-        down: include_str!("../../migrations/0001_init.down.sql"),
-    };
-    Schema::of([first, next]).up(&house.file()).await.unwrap();
+    let longer = Schema::of([FIRST, SECOND, next]);
+    longer.up(&house.file()).await.unwrap();
     for _ in 0..2 {
         let refused = send(&store, &batch([put(&item, "2")])).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Incompatible, "{refused}");
     }
-    Schema::of([first, next]).down(&house.file(), 1).await.unwrap();
+    longer.down(&house.file(), 2).await.unwrap();
     apply(&store, [put(&item, "2")]).await;
 }

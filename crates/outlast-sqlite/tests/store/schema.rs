@@ -4,10 +4,10 @@ use outlast_core::{Backend, ErrorKind, OpenOptions, RandomIds, Upgrade};
 use outlast_sqlite::Sqlite;
 use outlast_sqlite::schema::{Loss, Migration, Schema};
 
-use crate::house::{House, apply, assert_whole, key, live, put};
+use crate::house::{FIRST, House, SECOND, apply, assert_whole, key, live, put};
 
-const SECOND: Migration = Migration {
-    version: 2,
+const NEXT: Migration = Migration {
+    version: 3,
     name: "notes",
     up: "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT); \
          ALTER TABLE stream ADD COLUMN colour TEXT;",
@@ -15,23 +15,14 @@ const SECOND: Migration = Migration {
 };
 
 const BROKEN: Migration = Migration {
-    version: 2,
+    version: 3,
     name: "broken",
     up: "CREATE TABLE half (id INTEGER PRIMARY KEY); INSERT INTO nowhere VALUES (1);",
     down: "DROP TABLE half;",
 };
 
-fn first() -> Migration {
-    Migration {
-        version: 1,
-        name: "init",
-        up: include_str!("../../migrations/0001_init.up.sql"),
-        down: include_str!("../../migrations/0001_init.down.sql"),
-    }
-}
-
 fn longer() -> Schema {
-    Schema::of([first(), SECOND])
+    Schema::of([FIRST, SECOND, NEXT])
 }
 
 async fn open_with(
@@ -48,9 +39,10 @@ async fn a_new_store_has_the_latest_layout() {
     let house = House::new();
     house.open().await.close().await.unwrap();
     let status = Schema::released().status(&house.file()).await.unwrap();
-    assert_eq!((status.current, status.latest), (1, 1));
-    assert_eq!(status.applied.len(), 1);
-    assert_eq!(status.applied[0].checksum, first().checksum());
+    assert_eq!((status.current, status.latest), (2, 2));
+    assert_eq!(status.applied.len(), 2);
+    assert_eq!(status.applied[0].checksum, FIRST.checksum());
+    assert_eq!(status.applied[1].checksum, SECOND.checksum());
     assert!(status.pending.is_empty());
 }
 
@@ -63,13 +55,13 @@ async fn an_upgrade_keeps_what_there_is() {
     let refused = open_with(&house, &longer(), Upgrade::Refuse).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Incompatible);
     assert!(refused.to_string().contains("outlast schema upgrade"), "{refused}");
-    assert_eq!(longer().status(&house.file()).await.unwrap().pending, [SECOND]);
+    assert_eq!(longer().status(&house.file()).await.unwrap().pending, [NEXT]);
     let store = open_with(&house, &longer(), Upgrade::Auto).await.unwrap();
-    assert_eq!(store.info().schema_version, 2);
+    assert_eq!(store.info().schema_version, 3);
     assert_eq!(live(&store, &key("item", "a")).await.unwrap().1, "1");
     assert_whole(&store).await;
     store.close().await.unwrap();
-    assert_eq!(longer().status(&house.file()).await.unwrap().current, 2);
+    assert_eq!(longer().status(&house.file()).await.unwrap().current, 3);
 }
 
 #[tokio::test]
@@ -93,10 +85,10 @@ async fn a_migration_that_fails_half_way_leaves_the_old_layout() {
     let store = house.open().await;
     apply(&store, [put(&key("item", "a"), "1")]).await;
     store.close().await.unwrap();
-    let broken = Schema::of([first(), BROKEN]);
+    let broken = Schema::of([FIRST, SECOND, BROKEN]);
     assert!(open_with(&house, &broken, Upgrade::Auto).await.is_err());
     assert!(broken.up(&house.file()).await.is_err());
-    assert_eq!(Schema::released().status(&house.file()).await.unwrap().current, 1);
+    assert_eq!(Schema::released().status(&house.file()).await.unwrap().current, 2);
     let left = house.sql("SELECT 1 FROM sqlite_schema WHERE name = 'half'").await;
     assert!(left.is_empty());
     let store = house.open().await;
@@ -107,7 +99,7 @@ async fn a_migration_that_fails_half_way_leaves_the_old_layout() {
 #[tokio::test]
 async fn a_birth_that_fails_leaves_nothing() {
     let house = House::new();
-    let broken = Schema::of([first(), BROKEN]);
+    let broken = Schema::of([FIRST, SECOND, BROKEN]);
     assert!(open_with(&house, &broken, Upgrade::Auto).await.is_err());
     assert_eq!(house.names(), Vec::<String>::new());
 }
@@ -129,7 +121,7 @@ async fn of_openers_at_once_one_migrates() {
         opening.await.unwrap().close().await.unwrap();
     }
     let status = longer().status(&house.file()).await.unwrap();
-    assert_eq!((status.current, status.applied.len()), (2, 2));
+    assert_eq!((status.current, status.applied.len()), (3, 3));
 }
 
 #[tokio::test]
@@ -140,18 +132,18 @@ async fn down_says_what_it_drops_and_can_be_undone() {
     apply(&store, [crate::house::append(&key("log", "l"), &[b"x"])]).await;
     store.close().await.unwrap();
     house.sql("INSERT INTO note (text) VALUES ('one'), ('two')").await;
-    let losses = longer().losses(&house.file(), 1).await.unwrap();
+    let losses = longer().losses(&house.file(), 2).await.unwrap();
     let lost = |what: &str, rows| Loss { what: what.to_owned(), rows };
     assert_eq!(losses, [lost("note", 2), lost("stream.colour", 1)]);
-    assert_eq!(longer().status(&house.file()).await.unwrap().current, 2, "asking changed it");
-    let status = longer().down(&house.file(), 1).await.unwrap();
-    assert_eq!((status.current, status.pending.len()), (1, 1));
+    assert_eq!(longer().status(&house.file()).await.unwrap().current, 3, "asking changed it");
+    let status = longer().down(&house.file(), 2).await.unwrap();
+    assert_eq!((status.current, status.pending.len()), (2, 1));
     let store = house.open().await;
     assert_eq!(live(&store, &key("item", "a")).await.unwrap().1, "1");
     store.close().await.unwrap();
-    let above = longer().down(&house.file(), 2).await.unwrap_err();
+    let above = longer().down(&house.file(), 3).await.unwrap_err();
     assert_eq!(above.kind(), ErrorKind::Invalid);
-    assert_eq!(longer().up(&house.file()).await.unwrap().current, 2);
+    assert_eq!(longer().up(&house.file()).await.unwrap().current, 3);
 }
 
 #[tokio::test]
@@ -175,8 +167,8 @@ async fn down_to_nothing_and_up_again_is_an_empty_store() {
 async fn another_text_under_the_same_number_is_refused() {
     let house = House::new();
     house.open().await.close().await.unwrap();
-    let changed = Migration { down: "SELECT 1;", ..first() };
-    let changed = Schema::of([changed]);
+    let changed = Migration { down: "SELECT 1;", ..FIRST };
+    let changed = Schema::of([changed, SECOND]);
     let refused = open_with(&house, &changed, Upgrade::Auto).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Incompatible);
     assert!(refused.to_string().contains("migration 1"), "{refused}");

@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use crate::house::{House, append, apply, attrs, key, put, put_with};
 
-async fn table(house: &House, sql: &str) -> Vec<Vec<String>> {
+pub(crate) async fn table(house: &House, sql: &str) -> Vec<Vec<String>> {
     let rows = house.sql(sql).await;
     let text = |row: &sqlx::sqlite::SqliteRow, column: usize| {
         let bytes: Option<Vec<u8>> = row.try_get_unchecked(column).unwrap();
