@@ -1,0 +1,175 @@
+//! Asking for a command.
+
+use outlast_core::{
+    Claim, Command, CommandStatus, Error, ErrorKind, EventLevel, Expect, Host, HostStatus, Id, Op,
+    OpSpec, Result, Timestamp,
+};
+use outlast_store::Stored;
+use std::time::Duration;
+
+use super::busy::{check_free, claim_id, claim_key};
+use super::commands::{Change, Commands};
+use super::{outcome, report};
+
+/// What is asked for.
+struct Request<'a> {
+    host_id: &'a str,
+    spec: OpSpec,
+    /// The pipeline and its stage.
+    stage: Option<(&'a str, u32)>,
+    may_wait: bool,
+}
+
+impl Commands {
+    /// Begins a command: it is pending, and has its host. `NotFound` for an unknown host, `Invalid`
+    /// or `TooLarge` for an operation whose name breaks the rules of an [`Id`], and `Exists` with
+    /// [`HostBusy`](super::HostBusy) as its source while another command has the host.
+    pub async fn begin(&self, host_id: &str, spec: OpSpec) -> Result<Stored<Command>> {
+        self.record(&Request { host_id, spec, stage: None, may_wait: false }).await
+    }
+
+    /// The same, but if the host is offline, or others wait for it, the command waits in a queue
+    /// until the host is back, at most for the operation's `queue_ms`. A host that is there and
+    /// works on something is busy all the same.
+    pub async fn begin_or_queue(&self, host_id: &str, spec: OpSpec) -> Result<Stored<Command>> {
+        self.record(&Request { host_id, spec, stage: None, may_wait: true }).await
+    }
+
+    /// Begins the command of a pipeline's stage on a host, and moves the
+    /// [`StageOutcome`](outlast_core::StageOutcome) from pending to running in the same commit.
+    /// The commit that settles the command will move it on.
+    ///
+    /// Errors as for [`begin`](Commands::begin); `NotFound` also if the outcome was not recorded,
+    /// and `IllegalTransition` if it is not pending.
+    pub async fn begin_stage(
+        &self,
+        pipeline_id: &str,
+        stage: u32,
+        host_id: &str,
+        spec: OpSpec,
+    ) -> Result<Stored<Command>> {
+        let stage = Some((pipeline_id, stage));
+        self.record(&Request { host_id, spec, stage, may_wait: false }).await
+    }
+
+    async fn record(&self, request: &Request<'_>) -> Result<Stored<Command>> {
+        Id::new(&request.spec.op).map_err(|error| error.context("the name of an operation"))?;
+        let store = &self.writer.store;
+        let id = store.ids().uuid().to_string();
+        let keys = [claim_key(request.host_id)?];
+        let attempt = || async {
+            self.create(&id, request).await?;
+            Ok((store.draft(), ()))
+        };
+        store.commit_with(&keys, attempt).await?;
+        self.get(&id).await
+    }
+
+    async fn create(&self, id: &str, request: &Request<'_>) -> Result<()> {
+        let store = &self.writer.store;
+        let now = self.writer.now();
+        let host = store.kind::<Host>().get(request.host_id).await?;
+        let waits = request.may_wait && self.must_wait(&host).await?;
+        let command = waiting(
+            waits,
+            now,
+            Command {
+                pipeline_id: request.stage.map(|(pipeline, _)| pipeline.to_owned()),
+                stage: request.stage.map(|(_, stage)| stage),
+                ..Command::new(request.host_id, request.spec.clone(), now)
+            },
+        );
+        let mut draft = self.writer.draft();
+        draft.op(Op::Assert { key: host.key.clone(), expect: Expect::Live });
+        draft.create(id, &command)?;
+        if !waits {
+            check_free(store, request.host_id).await?;
+            let claim = Claim { holder: id.to_owned(), claimed_at: now };
+            draft.create(&claim_id(request.host_id), &claim)?;
+        }
+        if let Some((pipeline_id, stage)) = request.stage {
+            let outcome = outcome::pending(store, pipeline_id, stage, request.host_id).await?;
+            outcome::begin(&mut draft, &outcome, id, now)?;
+        }
+        let does = if waits { "waits for" } else { "begins on" };
+        let message = format!("{} {does} host {}", command.spec.op, host.hostname);
+        let key = self.kind().key(id)?;
+        let cause = &self.writer.cause;
+        draft.report(&report::event(cause, &key, &command, EventLevel::Info, message))?;
+        self.taking(request.host_id, self.writer.commit(&draft).await.map(drop)).await
+    }
+
+    async fn must_wait(&self, host: &Stored<Host>) -> Result<bool> {
+        Ok(host.status == HostStatus::Offline || self.first_queued(host.id()).await?.is_some())
+    }
+
+    /// Takes a command out of the queue: it is pending, and has its host. Errors as for
+    /// [`begin`](Commands::begin); whether the host is there and the command is the first in the
+    /// queue is not looked at.
+    pub async fn dequeue(&self, id: &str) -> Result<Stored<Command>> {
+        let host_id = self.get(id).await?.host_id.clone();
+        let cause = &self.writer.cause;
+        let taken = self
+            .change(id, |command, _| {
+                let next =
+                    Command { queued_until: None, ..plain(command, CommandStatus::Pending)? };
+                let message = format!("{} is taken out of the queue", next.spec.op);
+                let event = report::event(cause, &command.key, &next, EventLevel::Info, message);
+                Ok(Change::to(next, event))
+            })
+            .await;
+        self.taking(&host_id, taken).await
+    }
+
+    /// Puts a command that was not sent back into the queue, and gives its host back: recovery
+    /// does, where it is allowed to. `Invalid` for one that is not retryable, or belongs to a
+    /// pipeline, which decides for itself.
+    pub async fn requeue(&self, id: &str, reason: &str) -> Result<Stored<Command>> {
+        let cause = &self.writer.cause;
+        self.change(id, |command, now| {
+            use outlast_core::Status;
+
+            let key = &command.key;
+            command.status.check_move(CommandStatus::Queued, &key.to_string())?;
+            if !command.spec.retryable || command.pipeline_id.is_some() {
+                return Err(Error::invalid(format!(
+                    "{key} cannot be queued again: it is not retryable, or belongs to a pipeline"
+                )));
+            }
+            let next = waiting(true, now, (**command).clone());
+            let message = format!("{} is queued again: {reason}", next.spec.op);
+            let event = report::event(cause, key, &next, EventLevel::Warn, message);
+            Ok(Change::to(next, event))
+        })
+        .await
+    }
+
+    /// The same result, or `HostBusy` if somebody else took the host a moment before.
+    async fn taking<T>(&self, host_id: &str, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::Exists => {
+                check_free(&self.writer.store, host_id).await?;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+}
+
+/// The command as it waits in the queue, if it does.
+fn waiting(waits: bool, now: Timestamp, command: Command) -> Command {
+    if !waits {
+        return command;
+    }
+    let longest = command.spec.queue_ms.map(Duration::from_millis);
+    let queued_until = longest.map(|longest| now.plus(longest));
+    Command { status: CommandStatus::Queued, queued_until, ..command }
+}
+
+/// The command in another state, to which it may plainly move.
+pub(super) fn plain(command: &Stored<Command>, to: CommandStatus) -> Result<Command> {
+    use outlast_core::Status;
+
+    command.status.check_plain_move(to, &command.key.to_string())?;
+    Ok(Command { status: to, ..(**command).clone() })
+}

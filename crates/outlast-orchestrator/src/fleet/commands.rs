@@ -1,0 +1,112 @@
+//! The journal of commands: how one is read and how it is written.
+
+use outlast_core::{Claim, Command, CommandStatus, Event, Result, Status, Timestamp};
+use outlast_store::{Collection, Stored};
+
+use super::busy::{claim_id, claim_of};
+use super::outcome;
+use super::writer::{Writer, written};
+
+/// The journal of commands. Cheap to clone.
+///
+/// # Errors of every move
+///
+/// `NotFound` for an unknown command, `IllegalTransition`, naming both states, for a move that its
+/// present one does not allow, `Fenced` on a fleet that lost its right to drive the store;
+/// otherwise those of [`Store::commit_with`](outlast_store::Store::commit_with).
+///
+/// # Cancel safety
+///
+/// Dropping the future of a move makes it whole or not at all; reading tells.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    pub(super) writer: Writer,
+}
+
+/// What is to become of a command that was read.
+pub(super) enum Change {
+    /// Nothing.
+    Stay,
+    /// This, and people are told.
+    To(Box<Command>, Option<Event>),
+}
+
+impl Change {
+    pub(super) fn to(command: Command, event: Event) -> Self {
+        Self::To(Box::new(command), Some(event))
+    }
+
+    pub(super) fn silent(command: Command) -> Self {
+        Self::To(Box::new(command), None)
+    }
+}
+
+impl Commands {
+    pub(super) fn new(writer: Writer) -> Self {
+        Self { writer }
+    }
+
+    pub(super) fn kind(&self) -> Collection<Command> {
+        self.writer.store.kind()
+    }
+
+    /// Reads a command. `NotFound` if there is none.
+    pub async fn get(&self, id: &str) -> Result<Stored<Command>> {
+        self.kind().get(id).await
+    }
+
+    /// Reads a command, decides, and writes it with all that hangs on it; anew if it changed
+    /// meanwhile.
+    pub(super) async fn change(
+        &self,
+        id: &str,
+        decide: impl Fn(&Stored<Command>, Timestamp) -> Result<Change> + Send + Sync,
+    ) -> Result<Stored<Command>> {
+        let store = &self.writer.store;
+        let keys = [self.kind().key(id)?];
+        let attempt = || async {
+            let stored = self.get(id).await?;
+            let command = match decide(&stored, self.writer.now())? {
+                Change::Stay => stored,
+                Change::To(next, event) => self.write(&stored, *next, event).await?,
+            };
+            // It is committed above, where a lost right is told from a lost race.
+            Ok((store.draft(), command))
+        };
+        store.commit_with(&keys, attempt).await.map(|(_, command)| command)
+    }
+
+    async fn write(
+        &self,
+        stored: &Stored<Command>,
+        next: Command,
+        event: Option<Event>,
+    ) -> Result<Stored<Command>> {
+        let store = &self.writer.store;
+        let mut draft = self.writer.draft();
+        draft.replace(stored, &next)?;
+        match (holds_host(stored.status), holds_host(next.status)) {
+            (true, false) => {
+                if let Some(claim) = claim_of(store, stored).await? {
+                    draft.delete(&claim);
+                }
+            }
+            (false, true) => {
+                let (holder, claimed_at) = (stored.id().to_owned(), self.writer.now());
+                draft.create(&claim_id(&next.host_id), &Claim { holder, claimed_at })?;
+            }
+            _ => {}
+        }
+        outcome::follow(store, &mut draft, stored.id(), &next).await?;
+        if let Some(event) = &event {
+            draft.report(event)?;
+        }
+        let receipt = self.writer.commit(&draft).await?;
+        stored.advanced(next, written(&receipt, &stored.key)?, receipt.at)
+    }
+}
+
+/// Whether a command in this state has its host for itself.
+pub(super) fn holds_host(status: CommandStatus) -> bool {
+    !status.is_settled() && status != CommandStatus::Queued
+}
