@@ -52,7 +52,7 @@ mod journal;
 mod options;
 mod orders;
 mod queue;
-mod recovery;
+pub(crate) mod recovery;
 mod refusal;
 mod runner;
 mod start;

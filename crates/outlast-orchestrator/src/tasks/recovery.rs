@@ -16,6 +16,8 @@ use serde::Serialize;
 
 use super::file::TaskFile;
 use super::journal::{Journal, log_of};
+use super::options::Transitions;
+use crate::Instance;
 use crate::output::entry;
 use crate::process::{Fragment, LogStream, Survivor};
 
@@ -86,6 +88,40 @@ pub(super) struct Recovery<'a> {
     pub(super) retry: &'a [TaskStatus],
     /// How long a surviving process may take to end by itself.
     pub(super) grace: Duration,
+    /// What is done instead of what each task asks for.
+    pub(super) policy: Option<RecoveryPolicy>,
+}
+
+/// Settles a task of no run in particular as [`Runner::resume`](super::Runner::resume) settles
+/// those of the newest, by what it asks for itself or by another policy.
+pub(crate) async fn settle(
+    instance: &Instance,
+    task: &Stored<Task>,
+    policy: Option<RecoveryPolicy>,
+    grace: Duration,
+) -> Result<Outcome> {
+    let journal = Journal::new(instance.clone(), Transitions::Strict);
+    let recovery = Recovery { journal: &journal, file: None, retry: &[], grace, policy };
+    let stopped = recovery.stop(task).await;
+    Ok(recovery.settle(task, stopped).await?.outcome)
+}
+
+/// What becomes of a task that ran when its runner ended.
+pub(crate) fn verdict(
+    spec: &TaskSpec,
+    attempt: u32,
+    policy: Option<RecoveryPolicy>,
+) -> (TaskStatus, Outcome) {
+    let policy = policy.unwrap_or(spec.recovery);
+    let is_spent = spec.max_attempts.is_some_and(|most| attempt >= most);
+    match policy {
+        RecoveryPolicy::Restart if is_spent => {
+            (TaskStatus::Interrupted, Outcome::MarkedInterrupted)
+        }
+        RecoveryPolicy::Restart => (TaskStatus::Interrupted, Outcome::Restarted),
+        RecoveryPolicy::Interrupted => (TaskStatus::Interrupted, Outcome::MarkedInterrupted),
+        RecoveryPolicy::Failed => (TaskStatus::Failed, Outcome::MarkedFailed),
+    }
 }
 
 impl Recovery<'_> {
@@ -164,17 +200,7 @@ impl Recovery<'_> {
     async fn end(&self, task: &Stored<Task>, stopped: &[u32]) -> Result<Outcome> {
         let spec = self.spec(task);
         let error = ending(stopped);
-        let policy = match spec.max_attempts {
-            Some(most) if task.attempt >= most && spec.recovery == RecoveryPolicy::Restart => {
-                RecoveryPolicy::Interrupted
-            }
-            _ => spec.recovery,
-        };
-        let (status, outcome) = match policy {
-            RecoveryPolicy::Restart => (TaskStatus::Interrupted, Outcome::Restarted),
-            RecoveryPolicy::Interrupted => (TaskStatus::Interrupted, Outcome::MarkedInterrupted),
-            RecoveryPolicy::Failed => (TaskStatus::Failed, Outcome::MarkedFailed),
-        };
+        let (status, outcome) = verdict(spec, task.attempt, self.policy);
         let now = self.journal.store().clock().now();
         let next =
             Task { status, finished_at: Some(now), error: Some(error.clone()), ..(**task).clone() };

@@ -86,7 +86,7 @@ impl Runner {
         // What a finished run was made of is over.
         let file = if newest.is_finished() { None } else { file };
         let (journal, grace) = (&*self.engine.journal, self.engine.options.grace);
-        let recovery = Recovery { journal, file, retry, grace };
+        let recovery = Recovery { journal, file, retry, grace, policy: None };
         let (recovered, mut problems) = recovery.settle_all(&newest.tasks).await?;
         problems.extend(newest.problems.iter().cloned());
         let added = match file {

@@ -1,0 +1,82 @@
+//! Agents: those at work have failed, and their swarm counts them in the same commit.
+
+use outlast_core::{Agent, AgentStatus, Result, Status, Swarm};
+use outlast_store::Stored;
+use serde_json::json;
+
+use super::policy::Policy;
+use super::report::Outcome;
+use super::scene::{Linked, Recoverable, Scene, Verdict, meaningless, told};
+
+/// What is said of an agent that was at work.
+pub(super) const INTERRUPTED: &str = "interrupted by orchestrator restart";
+
+impl Recoverable for Agent {
+    async fn settle(scene: &Scene<'_>, stored: &Stored<Self>, policy: Policy) -> Result<Verdict> {
+        match policy {
+            Policy::Keep => keep(scene, stored).await,
+            Policy::Fail => fail(scene, stored).await,
+            _ => Err(meaningless(&stored.key, policy)),
+        }
+    }
+}
+
+async fn keep(scene: &Scene<'_>, stored: &Stored<Agent>) -> Result<Verdict> {
+    let mut verdict = Verdict::left(Outcome::Unchanged);
+    if stored.status == AgentStatus::Pending {
+        let swarm = owner::<Swarm>(scene, stored.swarm_id.as_deref()).await?;
+        let parent = owner::<Agent>(scene, stored.parent_id.as_deref()).await?;
+        // The one it names counts, and its swarm before its parent.
+        verdict.is_orphan = !swarm.or(parent).unwrap_or(false);
+    }
+    Ok(verdict)
+}
+
+/// Whether the owner it names is there; `None` if it names none. One that cannot be read is there.
+async fn owner<T: outlast_core::Entity>(
+    scene: &Scene<'_>,
+    id: Option<&str>,
+) -> Result<Option<bool>> {
+    let Some(id) = id else { return Ok(None) };
+    let Linked { found, problem } = scene.linked::<T>(id).await?;
+    Ok(Some(found.is_some() || problem.is_some()))
+}
+
+async fn fail(scene: &Scene<'_>, stored: &Stored<Agent>) -> Result<Verdict> {
+    let now = scene.now();
+    let runtime = stored.started_at.map(|started| now.since(started).as_millis());
+    let next = Agent {
+        status: AgentStatus::Failed,
+        last_error: Some(INTERRUPTED.to_owned()),
+        completed_at: Some(now),
+        next_retry_at: None,
+        runtime_ms: runtime.and_then(|runtime| u64::try_from(runtime).ok()),
+        ..(**stored).clone()
+    };
+    let mut draft = scene.draft(INTERRUPTED);
+    draft.replace(stored, &next)?;
+    let problem = match &stored.swarm_id {
+        Some(swarm_id) => count(scene, &mut draft, swarm_id).await?,
+        None => None,
+    };
+    let found = stored.status.as_str();
+    let message = format!("{} was {found}: {INTERRUPTED}", stored.key);
+    draft.report(&told(&stored.key, message, json!({ "found": found })))?;
+    Ok(Verdict::change(Outcome::MarkedFailed, draft).with(problem))
+}
+
+/// Counts one more failed agent. What is wrong with the swarm is answered.
+async fn count(
+    scene: &Scene<'_>,
+    draft: &mut outlast_store::Draft,
+    swarm_id: &str,
+) -> Result<Option<String>> {
+    let Linked { found, problem } = scene.linked::<Swarm>(swarm_id).await?;
+    let Some(swarm) = found else {
+        return Ok(problem.or_else(|| Some(format!("its swarm {swarm_id} does not exist"))));
+    };
+    let mut next = (*swarm).clone();
+    next.metrics.failed = next.metrics.failed.saturating_add(1);
+    draft.replace(&swarm, &next)?;
+    Ok(None)
+}

@@ -1,0 +1,66 @@
+//! How recovery is carried out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use outlast_core::{Error, Result};
+
+use super::report::Recovered;
+use super::table::Table;
+
+type Handler = Arc<dyn Fn(&Recovered) -> Result<()> + Send + Sync>;
+
+/// How recovery is carried out.
+#[derive(Clone)]
+pub struct RecoveryOptions {
+    /// What is done about which state.
+    pub table: Table,
+    /// How long a process that survived its orchestrator may take to end when it is asked to.
+    pub grace: Duration,
+    handlers: BTreeMap<&'static str, Handler>,
+}
+
+impl Default for RecoveryOptions {
+    fn default() -> Self {
+        let grace = Duration::from_secs(2);
+        Self { table: Table::default(), grace, handlers: BTreeMap::new() }
+    }
+}
+
+impl fmt::Debug for RecoveryOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("RecoveryOptions");
+        debug.field("table", &self.table).field("grace", &self.grace);
+        debug.field("handlers", &self.handlers.keys()).finish()
+    }
+}
+
+impl RecoveryOptions {
+    /// The same with somebody who is told of each entity of a kind, after what was done about it
+    /// was committed. An error of his, or a panic, is reported and changes nothing.
+    ///
+    /// He is told of what stays as it is too, each time, and is called on the runtime's thread: he
+    /// should not block. `Invalid` for a kind that the table does not have.
+    pub fn on(
+        mut self,
+        kind: &str,
+        handler: impl Fn(&Recovered) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let known = self.table.cells().find(|cell| cell.0 == kind);
+        let (kind, ..) = known.ok_or_else(|| {
+            Error::invalid(format!("recovery knows no kind {kind:?} that could be told of"))
+        })?;
+        self.handlers.insert(kind, Arc::new(handler));
+        Ok(self)
+    }
+
+    pub(super) fn tell(&self, recovered: &Recovered) -> Result<()> {
+        let Some(handler) = self.handlers.get(recovered.kind) else { return Ok(()) };
+        let told = catch_unwind(AssertUnwindSafe(|| handler(recovered)));
+        told.unwrap_or_else(|_| Err(Error::internal("it panicked")))
+            .map_err(|error| error.context("the handler failed"))
+    }
+}
