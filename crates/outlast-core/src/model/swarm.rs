@@ -58,6 +58,17 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// A budget of which nothing was spent, without warnings.
+    pub fn new(allocated: u64, currency: impl Into<String>) -> Self {
+        Self {
+            allocated,
+            consumed: 0,
+            currency: currency.into(),
+            warning_percent: None,
+            critical_percent: None,
+        }
+    }
+
     /// What may still be spent.
     pub fn remaining(&self) -> u64 {
         self.allocated.saturating_sub(self.consumed)

@@ -1,0 +1,274 @@
+//! What an agent can be told to do.
+
+use outlast_core::{
+    Agent, AgentStatus, AttrName, AttrValue, Attributes, Error, Event, Result, Status, Swarm,
+    Timestamp,
+};
+use outlast_store::{Draft, Stored};
+
+use super::handle::{AgentHandle, Answer, Step, report};
+use super::life::{
+    BLOCK, COMPLETE, FAIL, Failure, KILL, PAUSE, REQUEUE, RESUME, RETRY, SPAWN, START, UNBLOCK,
+    failed, moved, revived,
+};
+use super::notice::{Tone, notice};
+use super::rule::Rule;
+use super::swarm_handle::refusal;
+use super::tally::{conclude, counted};
+use crate::telemetry;
+
+/// The transient attribute that says when an agent last gave a sign of life, in microseconds
+/// since 1970.
+pub const LAST_ACTIVITY: &str = "last_activity_at";
+/// The transient attribute that says how far an agent is, in percent.
+pub const PROGRESS: &str = "progress";
+
+impl AgentHandle {
+    /// Begins to bring it up: pending or retrying to spawning.
+    ///
+    /// If that fails it is given up; [`start`](Self::start) it at once if failing to bring it up
+    /// is to be tried again.
+    pub async fn spawn(&self) -> Result<Stored<Agent>> {
+        self.shift(&SPAWN).await
+    }
+
+    /// Puts it to work: pending, spawning or retrying to running.
+    pub async fn start(&self) -> Result<Stored<Agent>> {
+        self.shift(&START).await
+    }
+
+    /// Lets it wait: running or retrying to paused. It is not tried again by itself then.
+    pub async fn pause(&self) -> Result<Stored<Agent>> {
+        self.shift(&PAUSE).await
+    }
+
+    /// Lets it go on: paused to running.
+    pub async fn resume(&self) -> Result<Stored<Agent>> {
+        self.shift(&RESUME).await
+    }
+
+    /// Says that it waits for something it cannot bring about: running to blocked.
+    pub async fn block(&self) -> Result<Stored<Agent>> {
+        self.shift(&BLOCK).await
+    }
+
+    /// Says that what it waited for is there: blocked to running.
+    pub async fn unblock(&self) -> Result<Stored<Agent>> {
+        self.shift(&UNBLOCK).await
+    }
+
+    /// Says that it has done its work: running to completed. An agent that completed or was killed
+    /// before stays as it is: look at the answer.
+    pub async fn complete(&self) -> Result<Stored<Agent>> {
+        self.finish(&COMPLETE, Tone::Well, "completed").await
+    }
+
+    /// Stops it, in whatever state it is at work or waiting. An agent that completed or was killed
+    /// before stays as it is, so whichever of both was committed first has won.
+    pub async fn kill(&self) -> Result<Stored<Agent>> {
+        self.finish(&KILL, Tone::Asked, "was killed").await
+    }
+
+    /// Says that it went wrong. Of the error at most 4096 bytes are kept.
+    ///
+    /// A running agent is tried again with the same model, up to `max_retries` times; then it is
+    /// escalated to the next of its fallback models, with as many retries again; then it is given
+    /// up. Until it is tried again it is retrying, and waits two to the power of its retry count
+    /// in seconds, at most five minutes: [`Retries`](super::Retries) sees to that. An agent that
+    /// is not running, or whose swarm is over, is given up at once: it has failed.
+    pub async fn fail(&self, error: &str) -> Result<Stored<Agent>> {
+        let agent = self
+            .settle(|agent, swarm, now| {
+                FAIL.check(&agent.key, agent.status)?;
+                let is_over = swarm.is_some_and(|swarm| swarm.status.is_settled());
+                let (next, failure) = failed(agent, error, is_over, now);
+                let told = self.failure(agent, &next, failure);
+                Ok(Some(AgentStep { next, told: Some(told) }))
+            })
+            .await?;
+        if agent.status == AgentStatus::Retrying {
+            self.orchestra.hurry();
+            if agent.retry_count == 0 {
+                metrics::counter!(telemetry::AGENT_ESCALATIONS).increment(1);
+            }
+        }
+        Ok(agent)
+    }
+
+    /// Tries it again though it had been given up: failed to retrying, due at once.
+    ///
+    /// It counts as a retry, and as at work in its swarm again. `IllegalTransition` if its swarm
+    /// is over, `TooLarge` if that has no room for it.
+    pub async fn retry(&self) -> Result<Stored<Agent>> {
+        let agent = self.revive(&RETRY).await?;
+        self.orchestra.hurry();
+        Ok(agent)
+    }
+
+    /// The same as [`retry`](Self::retry), but it is pending then, and waits for somebody to start
+    /// it.
+    pub async fn requeue(&self) -> Result<Stored<Agent>> {
+        self.revive(&REQUEUE).await
+    }
+
+    /// Notes that it gives a sign of life, as [`LAST_ACTIVITY`]. The last one is all that is kept:
+    /// no version, no history.
+    pub async fn touch(&self) -> Result<()> {
+        self.note(Attributes::new()).await
+    }
+
+    /// Notes how far it is, as [`PROGRESS`], besides that it gives a sign of life.
+    pub async fn progress(&self, percent: u8) -> Result<()> {
+        let percent = AttrValue::Int(percent.into());
+        self.note(Attributes::from([(AttrName::new(PROGRESS)?, percent)])).await
+    }
+
+    async fn note(&self, mut attrs: Attributes) -> Result<()> {
+        let now = AttrValue::from(self.orchestra.now());
+        attrs.insert(AttrName::new(LAST_ACTIVITY)?, now);
+        self.orchestra.store().kind::<Agent>().touch(&self.id, attrs).await
+    }
+
+    /// Moves it by a rule that leads to no end.
+    async fn shift(&self, rule: &Rule<AgentStatus>) -> Result<Stored<Agent>> {
+        self.change(|agent, now| {
+            rule.check(&agent.key, agent.status)?;
+            Ok(Some(Step::quiet(moved(agent, rule.to, now))))
+        })
+        .await
+    }
+
+    async fn finish(
+        &self,
+        rule: &Rule<AgentStatus>,
+        tone: Tone,
+        words: &str,
+    ) -> Result<Stored<Agent>> {
+        self.settle(|agent, _, now| {
+            if matches!(agent.status, AgentStatus::Completed | AgentStatus::Killed) {
+                return Ok(None);
+            }
+            rule.check(&agent.key, agent.status)?;
+            let message = format!("{} {words}", agent.key);
+            let told = notice(self.orchestra.cause(), tone, rule.name, &agent.key, &message);
+            Ok(Some(AgentStep { next: moved(agent, rule.to, now), told: Some(told) }))
+        })
+        .await
+    }
+
+    async fn revive(&self, rule: &Rule<AgentStatus>) -> Result<Stored<Agent>> {
+        self.settle(|agent, swarm, now| {
+            rule.check(&agent.key, agent.status)?;
+            if let Some(swarm) = swarm {
+                if swarm.status.is_settled() {
+                    let cannot = format!("cannot have {} tried again", agent.key);
+                    return Err(refusal(&swarm.key, &cannot, swarm.status));
+                }
+                check_room(swarm)?;
+            }
+            let next = revived(agent, rule.to, now);
+            let message = format!("{} is tried again though it had been given up", agent.key);
+            let cause = self.orchestra.cause();
+            let told = notice(cause, Tone::Asked, rule.name, &agent.key, &message);
+            Ok(Some(AgentStep { next, told: Some(told) }))
+        })
+        .await
+    }
+
+    /// Changes it, and what its swarm counts, in one commit.
+    async fn settle(
+        &self,
+        decide: impl Fn(&Stored<Agent>, Option<&Stored<Swarm>>, Timestamp) -> Result<Option<AgentStep>>,
+    ) -> Result<Stored<Agent>> {
+        let (store, decide) = (self.orchestra.store(), &decide);
+        // An agent never changes its swarm, so this much can be read before its turn comes.
+        let swarm_id = self.get().await?.swarm_id.clone();
+        let mut keys = vec![store.kind::<Agent>().key(&self.id)?];
+        if let Some(swarm_id) = &swarm_id {
+            keys.push(store.kind::<Swarm>().key(swarm_id)?);
+        }
+        let attempt = || async move {
+            let (agent, swarm) = self.with_swarm().await?;
+            let (mut draft, now) = (self.orchestra.draft(), self.orchestra.now());
+            if let Err(refusal) = self.check_version(&agent) {
+                return Ok((draft, Answer::Refused(refusal)));
+            }
+            let Some(step) = decide(&agent, swarm.as_ref(), now)? else {
+                return Ok((draft, Answer::Stays(agent)));
+            };
+            self.write(&mut draft, &agent, swarm.as_ref(), &step)?;
+            Ok((draft, Answer::Becomes(agent, step.next)))
+        };
+        let (receipt, answer) = store.commit_with(&keys, attempt).await?;
+        answer.settle(receipt)
+    }
+
+    /// It, and its swarm if it has one that lives.
+    pub(super) async fn with_swarm(&self) -> Result<(Stored<Agent>, Option<Stored<Swarm>>)> {
+        let agent = self.get().await?;
+        let swarm = match &agent.swarm_id {
+            Some(swarm_id) => self.orchestra.store().kind::<Swarm>().find(swarm_id).await?,
+            None => None,
+        };
+        Ok((agent, swarm))
+    }
+
+    /// Puts a step into a draft: the agent, what its swarm counts and becomes by it, the events.
+    pub(super) fn write(
+        &self,
+        draft: &mut Draft,
+        agent: &Stored<Agent>,
+        swarm: Option<&Stored<Swarm>>,
+        step: &AgentStep,
+    ) -> Result<()> {
+        draft.replace(agent, &step.next)?;
+        report(draft, step.told.as_slice())?;
+        let Some(swarm) = swarm else { return Ok(()) };
+        let mut next = counted(swarm, Some(agent.status), step.next.status);
+        let (cause, now) = (self.orchestra.cause(), self.orchestra.now());
+        let ended = conclude(&mut next, &swarm.key, cause, now);
+        if next != **swarm {
+            draft.replace(swarm, &next)?;
+        } else if step.next.status == AgentStatus::Retrying {
+            // What was decided depends on whether the swarm is over.
+            draft.fence(swarm);
+        }
+        report(draft, ended.as_slice())
+    }
+
+    /// What is told of a failure.
+    pub(super) fn failure(&self, agent: &Stored<Agent>, next: &Agent, failure: Failure) -> Event {
+        let (key, error) = (&agent.key, next.last_error.as_deref().unwrap_or_default());
+        let (tone, action, message) = match failure {
+            Failure::Retried => {
+                let (retry, most) = (next.retry_count, next.max_retries);
+                (Tone::Warn, "retry", format!("{key} failed, retry {retry} of {most}: {error}"))
+            }
+            Failure::Escalated => {
+                let (from, to) = (&agent.model, &next.model);
+                (Tone::Warn, "escalated", format!("{key} escalated from {from} to {to}: {error}"))
+            }
+            Failure::Final => (Tone::Wrong, "fail", format!("{key} failed: {error}")),
+        };
+        notice(self.orchestra.cause(), tone, action, key, &message)
+    }
+}
+
+/// What an operation makes of an agent, and what is to be told about it.
+#[derive(Debug)]
+pub(super) struct AgentStep {
+    pub(super) next: Agent,
+    pub(super) told: Option<Event>,
+}
+
+/// `TooLarge` unless the swarm may have one more agent at work.
+pub(super) fn check_room(swarm: &Stored<Swarm>) -> Result<()> {
+    let (at_work, capacity) = (swarm.metrics.at_work(), swarm.capacity());
+    if at_work < capacity {
+        return Ok(());
+    }
+    Err(Error::too_large(format!(
+        "{} has {at_work} agents at work and may have {capacity}: wait for one to end",
+        swarm.key
+    )))
+}
