@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{export, history, import, logs, prune, ps, run, schema, show, stats, verify};
+use crate::commands::{
+    agents, events, export, history, hosts, import, journal, logs, pipelines, prune, ps, run,
+    schema, sessions, show, stats, swarms, verify, windows,
+};
 use crate::{config, exit};
 
 /// Runs files of tasks so that nothing is lost when it is killed, and shows, checks and moves
@@ -57,6 +60,14 @@ pub(crate) enum Query {
     Show(show::ShowArgs),
     Logs(logs::LogsArgs),
     History(history::HistoryArgs),
+    Swarms(swarms::SwarmsArgs),
+    Agents(agents::AgentsArgs),
+    Sessions(sessions::SessionsArgs),
+    Hosts(hosts::HostsArgs),
+    Commands(journal::CommandsArgs),
+    Pipelines(pipelines::PipelinesArgs),
+    Windows(windows::WindowsArgs),
+    Events(events::EventsArgs),
     Stats(stats::StatsArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),

@@ -14,6 +14,8 @@ mod duration;
 mod exit;
 mod failure;
 mod jobs;
+mod listing;
+mod moment;
 mod output;
 mod runs;
 mod signals;

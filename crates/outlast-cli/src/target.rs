@@ -1,46 +1,73 @@
-//! Which task somebody means.
+//! Which entity somebody means.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures_util::StreamExt as _;
 use outlast::tasks::RunState;
-use outlast::{Cursor, Error, ErrorKind, Page, Result, Slot, Store, Stored, Task};
+use outlast::{
+    Claim, Consumption, Cursor, Entity as _, Error, ErrorKind, Id, Key, Kind, Lease, Page, Query,
+    Result, Slot, Space, StageOutcome, Store, Stored, Task, WindowItem,
+};
 
 use crate::runs;
 
 /// How many candidates an error names.
-const MOST_NAMED: u32 = 10;
+const MOST_NAMED: usize = 10;
 
-/// The task with this id; else the newest attempt at the task of this name in the newest run;
-/// else the only task whose id begins so.
+/// Kinds that are part of another, and meant only where their id is written out.
+const PARTS: [&str; 5] =
+    [Claim::KIND, Consumption::KIND, Lease::KIND, StageOutcome::KIND, WindowItem::KIND];
+
+/// A kind as an argument.
+pub(crate) fn kind(text: &str) -> Result<Kind> {
+    Kind::new(text)
+}
+
+/// The kinds there is anything of.
+pub(crate) async fn kinds(store: &Store) -> Result<Vec<Kind>> {
+    let held = store.kinds().await?.entities.into_iter();
+    Ok(held.filter(|(space, _)| *space == Space::default()).map(|(_, kind)| kind).collect())
+}
+
+/// The entity of one of these kinds with this id; else the newest attempt at the task of this
+/// name in the newest run; else the only one whose id begins so.
 ///
-/// `NotFound` if there is none; `Invalid`, naming the candidates, if several ids begin so.
-pub(crate) async fn task(store: &Store, text: &str) -> Result<Stored<Task>> {
-    if let Some(task) = store.kind::<Task>().find(text).await? {
+/// `NotFound` if there is none; `Invalid`, naming the candidates, if there are several.
+pub(crate) async fn entity(store: &Store, text: &str, kinds: &[Kind]) -> Result<Key> {
+    let mut exact = by_id(store, text, kinds).await?;
+    match (exact.pop(), exact.is_empty()) {
+        (Some(key), true) => return Ok(key),
+        (Some(last), false) => return Err(several_kinds(text, &exact, &last)),
+        (None, _) => {}
+    }
+    if kinds.iter().any(|kind| kind.as_str() == Task::KIND)
+        && let Some(task) = by_name(store, text).await?
+    {
         return Ok(task);
     }
-    if let Some(task) = by_name(store, text).await? {
-        return Ok(task);
-    }
-    let mut ids = by_prefix(store, text).await?;
-    match (ids.pop(), ids.is_empty()) {
-        (Some(id), true) => store.kind::<Task>().get(&id).await,
-        (Some(last), false) => Err(ambiguous(text, ids, last)),
-        (None, _) => {
-            let message = format!(
-                "no task has the id or the beginning of an id {text:?}, and no task of the \
-                 newest run is called so; ps --all lists them"
-            );
-            Err(Error::new(ErrorKind::NotFound, message))
-        }
+    let mut keys = by_prefix(store, text, kinds).await?;
+    match (keys.pop(), keys.is_empty()) {
+        (Some(key), true) => Ok(key),
+        (Some(last), false) => Err(ambiguous(text, keys, last)),
+        (None, _) => Err(Error::new(ErrorKind::NotFound, absent(text, kinds))),
     }
 }
 
-async fn by_name(store: &Store, name: &str) -> Result<Option<Stored<Task>>> {
+/// Those that have just this id. One that cannot be read is one of them.
+async fn by_id(store: &Store, text: &str, kinds: &[Kind]) -> Result<Vec<Key>> {
+    let id = Id::new(text)?;
+    let keys: Vec<_> = kinds.iter().map(|kind| Key::of(kind.clone(), id.clone())).collect();
+    let slots = store.get(&keys).await?;
+    let found = keys.into_iter().zip(slots);
+    let found = found.filter(|(_, slot)| matches!(slot, Slot::Live(_) | Slot::Damaged(_)));
+    Ok(found.map(|(key, _)| key).collect())
+}
+
+async fn by_name(store: &Store, name: &str) -> Result<Option<Key>> {
     let newest = RunState::newest(store).await?;
     let mut tasks = newest.into_iter().flat_map(|state| state.tasks);
-    Ok(tasks.find(|task| task.spec.name == name))
+    Ok(tasks.find(|task| task.spec.name == name).map(|task| task.key))
 }
 
 /// All attempts at a task of a run, by its name, the newest last.
@@ -62,25 +89,74 @@ pub(crate) async fn attempts(store: &Store, run: &str, name: &str) -> Result<Vec
     Ok(attempts.into_values().collect())
 }
 
-/// The ids that begin with `prefix`, as many as can be named.
-async fn by_prefix(store: &Store, prefix: &str) -> Result<Vec<String>> {
-    let mut query = store.kind::<Task>().query()?;
-    // The first id after the prefix itself: ids that begin with it follow one another.
-    query.page = Page { limit: MOST_NAMED + 1, after: Some(Cursor::listing(None, prefix)) };
-    let page = store.list(&query).await?;
-    let ids = page.items.into_iter().filter_map(|slot| match slot {
-        Slot::Live(record) => Some(record.key.id().to_owned()),
-        _ => None,
-    });
-    Ok(ids.take_while(|id| id.starts_with(prefix)).collect())
+/// Those whose id begins with `prefix`, as many as can be named.
+async fn by_prefix(store: &Store, prefix: &str, kinds: &[Kind]) -> Result<Vec<Key>> {
+    let mut found = Vec::new();
+    for kind in kinds {
+        if kinds.len() > 1 && PARTS.contains(&kind.as_str()) {
+            continue;
+        }
+        // The first id after the prefix itself: ids that begin with it follow one another.
+        let after = Some(Cursor::listing(None, prefix));
+        let limit = u32::try_from(MOST_NAMED - found.len() + 1).unwrap_or(1);
+        let query = Query { page: Page { limit, after }, ..Query::of(kind.clone()) };
+        let page = store.list(&query).await?;
+        let keys = page.items.into_iter().filter_map(|slot| match slot {
+            Slot::Live(record) => Some(record.key),
+            _ => None,
+        });
+        found.extend(keys.take_while(|key| key.id().starts_with(prefix)));
+        if found.len() > MOST_NAMED {
+            break;
+        }
+    }
+    Ok(found)
 }
 
-fn ambiguous(text: &str, mut ids: Vec<String>, last: String) -> Error {
-    ids.push(last);
-    let more = if ids.len() > MOST_NAMED as usize { " and more" } else { "" };
-    ids.truncate(MOST_NAMED as usize);
-    let ids = ids.join(", ");
+fn several_kinds(text: &str, others: &[Key], last: &Key) -> Error {
+    let kinds: Vec<_> = others.iter().map(|key| key.kind.as_str()).collect();
+    let (kinds, last) = (kinds.join(", "), &last.kind);
     Error::invalid(format!(
-        "{text:?} begins the ids of several tasks: {ids}{more}; write more of it"
+        "{text:?} is the id of entities of several kinds: {kinds} and {last}; choose one with \
+         --kind {last}"
     ))
+}
+
+fn ambiguous(text: &str, mut keys: Vec<Key>, last: Key) -> Error {
+    keys.push(last);
+    let more = if keys.len() > MOST_NAMED { " and more" } else { "" };
+    keys.truncate(MOST_NAMED);
+    let one_kind =
+        keys.windows(2).all(|pair| matches!(pair, [one, other] if one.kind == other.kind));
+    let names = keys.iter().map(|key| {
+        if one_kind { key.id().to_owned() } else { format!("{} {}", key.kind, key.id()) }
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    let (what, other_way) = match keys.first() {
+        Some(key) if one_kind => (format!("ids of several {}s", key.kind), ""),
+        _ => ("several ids".to_owned(), ", or choose a kind with --kind"),
+    };
+    Error::invalid(format!(
+        "{text:?} begins the {what}: {names}{more}; write more of it{other_way}"
+    ))
+}
+
+fn absent(text: &str, kinds: &[Kind]) -> String {
+    match kinds {
+        [kind] if kind.as_str() != Task::KIND => {
+            format!("no {kind} has the id or the beginning of an id {text:?}")
+        }
+        [_] => format!(
+            "no task has the id or the beginning of an id {text:?}, and no task of the newest \
+             run is called so; ps --all lists them"
+        ),
+        [one, other] => format!(
+            "no {one} or {other} has the id or the beginning of an id {text:?}, and no task of \
+             the newest run is called so; ps --all and {other}s list them"
+        ),
+        _ => format!(
+            "nothing has the id or the beginning of an id {text:?}, and no task of the newest \
+             run is called so; ps, swarms, agents, commands and the like list what there is"
+        ),
+    }
 }

@@ -1,28 +1,9 @@
-//! What the program shows of stored things, as JSON and as cells of a table. The JSON is stable:
-//! fields are added, never renamed or removed.
+//! What the program shows of tasks as cells of a table.
 
-use outlast::{Clock, Status as _, Stored, SystemClock, Task, Timestamp, Version};
-use serde::Serialize;
+use outlast::{Clock as _, Status as _, Stored, SystemClock, Task, Timestamp};
 
 use crate::duration;
 use crate::output::moment;
-
-/// A task with where it is stored.
-#[derive(Debug, Serialize)]
-pub(crate) struct TaskView<'a> {
-    id: &'a str,
-    version: u64,
-    updated_at: Timestamp,
-    #[serde(flatten)]
-    task: &'a Task,
-}
-
-impl<'a> TaskView<'a> {
-    pub(crate) fn of(task: &'a Stored<Task>) -> Self {
-        let Version { n, .. } = task.version;
-        Self { id: task.id(), version: n, updated_at: task.updated_at, task }
-    }
-}
 
 /// The headings of a list of tasks.
 pub(crate) const TASK_HEADINGS: [&str; 7] =
@@ -50,11 +31,19 @@ pub(crate) fn ending(task: &Task) -> Option<String> {
 
 /// How long it ran, or has been running.
 pub(crate) fn took(task: &Task) -> Option<String> {
-    let started = task.started_at?;
-    let until = match task.finished_at {
+    elapsed(task.started_at, task.finished_at, task.status.is_settled())
+}
+
+/// How long something took, or has taken so far unless it is over.
+pub(crate) fn elapsed(
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+    is_over: bool,
+) -> Option<String> {
+    let until = match finished {
         Some(finished) => finished,
-        None if task.status.is_settled() => return None,
+        None if is_over => return None,
         None => SystemClock::default().now(),
     };
-    Some(duration::display(until.since(started)))
+    Some(duration::display(until.since(started?)))
 }

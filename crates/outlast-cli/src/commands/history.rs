@@ -2,8 +2,7 @@
 
 use clap::Args;
 use outlast::{
-    Error, ErrorKind, HistoryQuery, Json, Key, Kind, Page, Result, Scope, Store, Timestamp,
-    Versioned,
+    Error, ErrorKind, HistoryQuery, Json, Key, Page, Result, Scope, Store, Timestamp, Versioned,
 };
 use serde::Serialize;
 
@@ -20,14 +19,15 @@ use crate::target;
 /// whether the limit cut the list short}.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
-    /// The kind of the entity, such as task or run
+    /// The kind of the entity, such as task, swarm or one of your own
     kind: String,
 
-    /// Its id; of a task also the beginning of it, or its name in the newest run
+    /// Its id, or the beginning of it; of a task also its name in the newest run
     id: String,
 
     /// List at most so many
     #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }
 
@@ -86,14 +86,10 @@ pub(crate) async fn run(args: &HistoryArgs, store: &Store, context: &mut Context
 
 async fn key(args: &HistoryArgs, store: &Store) -> Result<Key> {
     let key = Key::new(&args.kind, &args.id)?;
-    if key.kind != Kind::new("task")? {
-        return Ok(key);
-    }
-    match target::task(store, &args.id).await {
-        Ok(task) => Ok(task.key.clone()),
-        // A deleted task has a history too.
+    match target::entity(store, &args.id, std::slice::from_ref(&key.kind)).await {
+        // A deleted entity has a history too.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(key),
-        Err(error) => Err(error),
+        found => found,
     }
 }
 

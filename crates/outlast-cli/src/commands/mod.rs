@@ -1,16 +1,24 @@
 //! One file per command.
 
+pub(crate) mod agents;
+pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod history;
+pub(crate) mod hosts;
 pub(crate) mod import;
+pub(crate) mod journal;
 pub(crate) mod logs;
+pub(crate) mod pipelines;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod sessions;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod swarms;
 pub(crate) mod verify;
+pub(crate) mod windows;
 
 use outlast::Store;
 
@@ -41,6 +49,14 @@ async fn look(query: &Query, store: &Store, context: &mut Context) -> Outcome {
         Query::Show(args) => show::run(args, store, context).await,
         Query::Logs(args) => logs::run(args, store, context).await,
         Query::History(args) => history::run(args, store, context).await,
+        Query::Swarms(args) => swarms::run(args, store, context).await,
+        Query::Agents(args) => agents::run(args, store, context).await,
+        Query::Sessions(args) => sessions::run(args, store, context).await,
+        Query::Hosts(args) => hosts::run(args, store, context).await,
+        Query::Commands(args) => journal::run(args, store, context).await,
+        Query::Pipelines(args) => pipelines::run(args, store, context).await,
+        Query::Windows(args) => windows::run(args, store, context).await,
+        Query::Events(args) => events::run(args, store, context).await,
         Query::Stats(args) => stats::run(args, store, context).await,
         Query::Export(args) => export::run(args, store, context).await,
         Query::Verify(args) => verify::run(args, store, context).await,

@@ -11,9 +11,10 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::listing::EntityView;
 use crate::output::{Table, note};
 use crate::runs;
-use crate::view::{TASK_HEADINGS, TaskView, task_row};
+use crate::view::{TASK_HEADINGS, task_row};
 
 /// List the tasks of the newest run, one row per attempt
 ///
@@ -38,13 +39,14 @@ pub(crate) struct PsArgs {
 
     /// List at most so many
     #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
 }
 
 #[derive(Serialize)]
 struct View<'a> {
     run: Option<&'a str>,
-    tasks: Vec<TaskView<'a>>,
+    tasks: Vec<EntityView<'a, Task>>,
     more: bool,
 }
 
@@ -59,8 +61,8 @@ pub(crate) async fn run(args: &PsArgs, store: &Store, context: &mut Context) -> 
         (None, false) => (Vec::new(), Vec::new()),
         _ => collect(args, store, run).await?,
     };
-    let more = tasks.len() > args.limit;
-    tasks.truncate(args.limit);
+    let more = tasks.len() > args.limit as usize;
+    tasks.truncate(args.limit as usize);
     show(context, run, &tasks, more)?;
     // One that cannot be read hides no other, but is not passed over in silence.
     match damaged.into_iter().next() {
@@ -82,7 +84,7 @@ async fn collect(
     query.page = Page::first(store.info().limits.page.min(256));
     let mut stream = pin!(store.kind::<Task>().stream(query));
     let (mut tasks, mut damaged) = (Vec::new(), Vec::new());
-    while tasks.len() <= args.limit
+    while tasks.len() <= args.limit as usize
         && let Some(task) = stream.next().await
     {
         match task {
@@ -101,7 +103,7 @@ fn show(
     more: bool,
 ) -> Result<(), Failure> {
     if context.out.is_json() {
-        let tasks = tasks.iter().map(TaskView::of).collect();
+        let tasks = tasks.iter().map(EntityView::of).collect();
         return context.out.json(&View { run, tasks, more });
     }
     let mut table = Table::new(&TASK_HEADINGS);

@@ -4,10 +4,22 @@ use std::fs;
 use std::process::Command;
 
 use crate::bench::{Bench, Ran, two_runs};
+use crate::world::world;
 
 /// The commands that only look, with what they need.
-const READERS: [&[&str]; 7] = [
+const READERS: [&[&str]; 18] = [
     &["ps"],
+    &["swarms"],
+    &["agents", "--swarm", "s-1"],
+    &["sessions"],
+    &["hosts", "--status", "online"],
+    &["commands", "--orphaned"],
+    &["pipelines"],
+    &["windows", "--all"],
+    &["events"],
+    &["show", "s-1"],
+    &["pipelines", "p-1"],
+    &["logs", "c-1"],
     &["show", "build"],
     &["logs", "build"],
     &["history", "task", "build"],
@@ -112,7 +124,7 @@ fn a_store_of_a_newer_program_is_refused_untouched() {
 #[test]
 fn reading_leaves_a_closed_store_as_it_was() {
     let bench = Bench::new();
-    bench.fill("sqlite:state.db", two_runs);
+    bench.fill("sqlite:state.db", world);
     let before = bench.listing();
     for args in READERS {
         let ran = bench.run(&[args, &["--db", "sqlite:state.db"]].concat());

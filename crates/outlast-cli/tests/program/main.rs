@@ -4,9 +4,11 @@
 mod bad_input;
 mod bench;
 mod configuration;
+mod domain;
 mod help;
 mod interrupt;
 mod output;
 mod prune;
 mod reading;
 mod transfer;
+mod world;

@@ -1,40 +1,42 @@
-//! `outlast logs`: what a task wrote.
+//! `outlast logs`: what a task or a command wrote.
 
 mod printer;
 mod tail;
+mod target;
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use outlast::{
-    AttrName, Error, Filter, Key, Page, Result, Seq, Status as _, Store, Stored, StreamQuery, Task,
-};
+use outlast::{AttrName, Error, Filter, Page, Result, Seq, Store, StreamQuery};
 use tokio::time::sleep;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::target;
 use printer::Printer;
+use target::{Target, Writer};
 
-/// Write what a task wrote, byte for byte
+/// Write what a task or a command wrote, byte for byte
 ///
-/// Standard output and standard error of the task come in the order they were captured, notes of
-/// the capture itself go to standard error. A terminal is shown control sequences instead of
+/// Its standard output and standard error come in the order they were captured, notes of the
+/// capture itself go to standard error. A terminal is shown control sequences instead of
 /// obeying them, unless --raw is given. With --json: one line per fragment, of any stream:
 /// {"seq", "stream", "at", "byte_offset", and "text", or "base64" where it is not UTF-8}.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The task: its id, the beginning of it, or its name in the newest run
-    #[arg(value_name = "ID")]
-    task: String,
+    /// The task or command: its id, the beginning of it, or the name of a task in the newest run
+    id: String,
+
+    /// Look only among tasks, or only among commands
+    #[arg(long)]
+    kind: Option<Writer>,
 
     /// Write only this stream
     #[arg(long)]
     stream: Option<StreamChoice>,
 
-    /// Go on until the task is settled; if its run is over before or its runner is gone, say so
-    /// and exit with 3
+    /// Go on until it is settled; if whoever would settle it is gone before, say so and exit
+    /// with 3
     #[arg(long)]
     follow: bool,
 
@@ -71,8 +73,8 @@ const POLL: Duration = Duration::from_millis(200);
 const PAGE: u32 = 16;
 
 pub(crate) async fn run(args: &LogsArgs, store: &Store, context: &mut Context) -> Outcome {
-    let task = target::task(store, &args.task).await?;
-    let mut query = StreamQuery::of(Key::new(Task::LOG, task.id())?);
+    let target = Target::find(store, &args.id, args.kind).await?;
+    let mut query = StreamQuery::of(target.log()?);
     query.page = Page::first(PAGE);
     if let Some(stream) = args.stream {
         query.filters.push(Filter::is(AttrName::new("stream")?, stream.as_str()));
@@ -85,7 +87,7 @@ pub(crate) async fn run(args: &LogsArgs, store: &Store, context: &mut Context) -
         printer.skip(start);
     }
     loop {
-        let now = if args.follow { standing(store, &task).await? } else { Standing::Over };
+        let now = if args.follow { standing(store, &target).await? } else { Standing::Over };
         let damaged = drain(store, &mut query, &mut printer).await?;
         printer.flush()?;
         if let Some(error) = damaged {
@@ -96,10 +98,7 @@ pub(crate) async fn run(args: &LogsArgs, store: &Store, context: &mut Context) -
             Standing::Over => return printer.finish().map(|()| Exit::Completed),
             Standing::Abandoned => {
                 printer.finish()?;
-                let name = &task.spec.name;
-                return Err(Failure::Interrupted(format!(
-                    "nobody runs task {name} any more; outlast run --resume takes its run up again"
-                )));
+                return Err(Failure::Interrupted(target.left()));
             }
         }
     }
@@ -110,18 +109,17 @@ pub(crate) async fn run(args: &LogsArgs, store: &Store, context: &mut Context) -
 enum Standing {
     /// Yes.
     Driven,
-    /// No, the task is settled or gone.
+    /// No, it is settled or gone.
     Over,
     /// No, it is not settled but whoever would settle it is gone.
     Abandoned,
 }
 
-async fn standing(store: &Store, task: &Stored<Task>) -> Result<Standing> {
-    // In this order: the driver settles its tasks before it goes.
+async fn standing(store: &Store, target: &Target) -> Result<Standing> {
+    // In this order: the driver settles what it drives before it goes.
     let driver = outlast::driver(store).await?;
-    let task = store.kind::<Task>().find(task.id()).await?;
     Ok(match driver {
-        _ if task.is_none_or(|task| task.status.is_settled()) => Standing::Over,
+        _ if target.is_over(store).await? => Standing::Over,
         Some(_) => Standing::Driven,
         None => Standing::Abandoned,
     })

@@ -1,0 +1,256 @@
+//! The commands that list and show what there is, on each backend.
+
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+use crate::world::on_each;
+
+fn ids(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
+}
+
+/// The ids that a command lists.
+#[track_caller]
+fn listed(bench: &Bench, args: &[&str]) -> String {
+    let json = bench.json(args);
+    assert_eq!(json["more"], false, "{json}");
+    ids(&json[args[0]]).join(" ")
+}
+
+#[test]
+fn each_kind_is_listed_the_newest_first_and_by_what_it_belongs_to() {
+    let table: [(&[&str], &str); 22] = [
+        (&["swarms"], "s-2 s-1"),
+        (&["swarms", "--status", "paused"], "s-2"),
+        (&["swarms", "--status", "failed"], ""),
+        (&["agents"], "a-3 a-2 a-1"),
+        (&["agents", "--swarm", "s-1"], "a-2 a-1"),
+        (&["agents", "--swarm", "s-1", "--status", "failed"], "a-2"),
+        (&["agents", "--session", "e-1"], ""),
+        (&["sessions"], "e-1"),
+        (&["sessions", "--swarm", "s-1", "--tree", "tree-1", "--status", "open"], "e-1"),
+        (&["sessions", "--tree", "tree-2"], ""),
+        (&["hosts"], "h-2 h-1"),
+        (&["hosts", "--status", "online"], "h-1"),
+        (&["commands"], "c-3 c-2 c-1"),
+        (&["commands", "--host", "h-1"], "c-2 c-1"),
+        (&["commands", "--host", "web"], "c-2 c-1"),
+        (&["commands", "--pipeline", "p-1", "--status", "success"], "c-1"),
+        (&["commands", "--orphaned"], "c-3"),
+        (&["pipelines", "--status", "running"], "p-1"),
+        (&["windows"], "w-1"),
+        (&["windows", "--all"], "w-2 w-1"),
+        (&["windows", "--status", "flushed"], "w-2"),
+        (&["windows", "--agent", "nobody"], ""),
+    ];
+    on_each(|bench| {
+        for (args, expected) in table {
+            assert_eq!(listed(bench, args), expected, "{args:?}");
+        }
+    });
+}
+
+#[test]
+fn a_list_can_be_taken_a_page_at_a_time() {
+    let table: [(&[&str], &str); 4] =
+        [(&["swarms"], "s"), (&["agents"], "a"), (&["commands"], "c"), (&["hosts"], "h")];
+    on_each(|bench| {
+        for (args, _) in table {
+            let whole = bench.json(args)[args[0]].clone();
+            let (mut pages, mut after) = (Vec::new(), None);
+            loop {
+                let mut command = vec![args[0], "--limit", "1"];
+                command.extend(after.iter().flat_map(|id: &String| ["--after", id]));
+                let page = bench.json(&command);
+                let items = page[args[0]].as_array().unwrap();
+                assert_eq!(items.len(), 1, "{page}");
+                pages.push(items[0].clone());
+                after = items[0]["id"].as_str().map(str::to_owned);
+                if page["more"] == false {
+                    break;
+                }
+            }
+            assert_eq!(Value::from(pages), whole, "{args:?}");
+        }
+        let ran = bench.run(&["agents", "--limit", "2"]);
+        assert!(ran.err.contains("--after a-2 goes on"), "{ran:?}");
+        bench.run(&["agents", "--after", "zzz"]).refused(4, "agent/zzz");
+    });
+}
+
+#[test]
+fn each_kind_is_a_table_for_people() {
+    let table: [(&str, &str, &[&str]); 7] = [
+        ("swarms", "ID   STATUS", &["crew", "1 of 2", "250 of 1000 EUR", "2023-11-14T22:13:21Z"]),
+        ("agents", "ID   STATUS", &["small", "0 of 3", "task 1", "s-1"]),
+        ("sessions", "ID   STATUS", &["tree-1", "main", "s-1"]),
+        ("hosts", "ID   STATUS", &["web", "2023-11-14T22:13:25Z", "offline"]),
+        ("commands", "ID   STATUS", &["h-1", "pull", "1m01s", "p-1"]),
+        ("pipelines", "ID   STATUS", &["deploy", "2 of 2"]),
+        ("windows", "ID   STATUS", &["packer", "join", "order 1 of 2", "0.0s"]),
+    ];
+    on_each(|bench| {
+        for (command, heading, parts) in table {
+            let ran = bench.run(&[command]);
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{command}");
+            assert!(ran.out.starts_with(heading), "{}", ran.out);
+            for part in parts {
+                assert!(ran.out.contains(part), "{part} is not in {}", ran.out);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_entity_of_any_kind_can_be_shown() {
+    let table = [
+        ("swarm", "s-1", "state.config.name", json!("crew")),
+        ("swarm", "s-1", "agents_by_status", json!({"failed": 1, "running": 1})),
+        ("swarm", "s-1", "transitions.1.actor", json!("user:ann")),
+        ("agent", "a-2", "state.status", json!("failed")),
+        ("session", "e-1", "attributes.group", json!("s-1")),
+        ("host", "h-1", "transient.last_seen", json!(1_700_000_005_000_000_i64)),
+        ("command", "c-1", "log.stdout_bytes", json!(7)),
+        ("pipeline", "p-1", "outcomes.1.exit_code", json!(7)),
+        ("window", "w-1", "items.0.artifact_ids", json!(["r-1"])),
+        ("artifact", "r-1", "state.payload.id", json!(7)),
+        ("window_item", "w-1/1", "state.place", json!(1)),
+        ("stage_outcome", "p-1/0/h-1", "state.status", json!("success")),
+        ("run", "run-2", "state.task_count", json!(2)),
+        ("note", "n-1", "state.text", json!("one")),
+    ];
+    on_each(|bench| {
+        for (kind, id, path, expected) in &table {
+            let shown = bench.json(&["show", id]);
+            assert_eq!((&shown["kind"], &shown["id"]), (&json!(kind), &json!(id)));
+            let found = shown.pointer(&format!("/{}", path.replace('.', "/")));
+            assert_eq!(found, Some(expected), "{path} of {shown}");
+            let same = bench.json(&["show", id, "--kind", kind]);
+            assert_eq!(same, shown);
+        }
+        assert_eq!(bench.json(&["show", "bbb-1"])["task"]["name"], "build");
+    });
+}
+
+#[test]
+fn a_list_with_an_id_shows_that_one() {
+    let table = [
+        (["swarms", "s-1"], "swarm"),
+        (["agents", "a-1"], "agent"),
+        (["sessions", "e"], "session"),
+        (["hosts", "h-1"], "host"),
+        (["hosts", "web"], "host"),
+        (["commands", "c-2"], "command"),
+        (["pipelines", "p"], "pipeline"),
+        (["windows", "w-1"], "window"),
+    ];
+    on_each(|bench| {
+        for (args, kind) in table {
+            assert_eq!(bench.json(&args)["kind"], kind, "{args:?}");
+        }
+        bench.run(&["swarms", "c-1"]).refused(4, "no swarm has the id");
+        assert_eq!(bench.run(&["swarms", "s-1", "--status", "paused"]).code, 2);
+        let text = bench.run(&["pipelines", "p-1"]).out;
+        let grid: Vec<_> = text.lines().rev().take(3).collect();
+        assert_eq!(
+            grid,
+            ["h-2   failed (7)  skipped", "h-1   success     running", "HOST  pull        switch"]
+        );
+        assert!(text.contains("\nname          deploy\n"), "{text}");
+    });
+}
+
+#[test]
+fn an_id_of_several_kinds_has_to_be_chosen_from() {
+    on_each(|bench| {
+        let ran = bench.run(&["show", "a-1"]);
+        ran.refused(2, "several kinds: agent and note; choose one with --kind note");
+        assert_eq!(bench.json(&["show", "a-1", "--kind", "note"])["state"]["text"], "two");
+        assert_eq!(bench.json(&["show", "a-1", "--kind", "agent"])["kind"], "agent");
+        bench.run(&["show", "s-"]).refused(2, "s-1, s-2; write more of it");
+        bench.run(&["show", "a-"]).refused(2, "agent a-1, agent a-2, agent a-3, note a-1");
+        bench.run(&["show", "zzz"]).refused(4, "nothing has the id");
+        bench.run(&["show", "s-1", "--kind", "agent"]).refused(4, "no agent has");
+        bench.run(&["show", "s-1", "--kind", "frobnicate"]).refused(4, "no frobnicate has");
+        assert_eq!(bench.run(&["show", "s-1", "--kind", "No Kind"]).code, 2);
+    });
+}
+
+#[test]
+fn the_output_of_a_command_is_written_like_that_of_a_task() {
+    on_each(|bench| {
+        assert_eq!(bench.run(&["logs", "c-1"]).out, "pulled\n");
+        assert_eq!(bench.json(&["logs", "c-1"])["text"], "pulled\n");
+        assert_eq!(bench.run(&["logs", "c-1", "--kind", "command", "--tail", "1"]).out, "pulled\n");
+        bench.run(&["logs", "c-1", "--kind", "task"]).refused(4, "no task");
+        bench.run(&["logs", "zzz"]).refused(4, "no task or command");
+        let ran = bench.run(&["logs", "c-2", "--follow"]);
+        assert_eq!(ran.code, 3);
+        assert!(ran.err.contains("nobody drives command c-2"), "{ran:?}");
+    });
+}
+
+#[test]
+fn events_are_listed_the_newest_first_and_narrowed_down() {
+    let table: [(&[&str], &[u64]); 12] = [
+        (&[], &[3, 2, 1]),
+        (&["--category", "audit"], &[1]),
+        (&["--category", "audit,error"], &[3, 1]),
+        (&["--level", "warn,error"], &[3, 2]),
+        (&["--category", "audit", "--level", "error"], &[]),
+        (&["--host", "web"], &[3]),
+        (&["--host", "h-2"], &[]),
+        (&["--subject", "swarm/s-1"], &[2, 1]),
+        (&["--since", "1h"], &[3, 2, 1]),
+        (&["--until", "2020-01-01"], &[]),
+        (&["--before", "3"], &[2, 1]),
+        (&["--before", "1"], &[]),
+    ];
+    on_each(|bench| {
+        for (args, expected) in table {
+            let json = bench.json(&[&["events"], args].concat());
+            let events = json["events"].as_array().unwrap();
+            let seqs: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+            assert_eq!(seqs, expected, "{args:?}");
+        }
+        let json = bench.json(&["events", "--limit", "1"]);
+        assert_eq!((&json["more"], &json["events"][0]["host_id"]), (&json!(true), &json!("h-1")));
+        let ran = bench.run(&["events", "--limit", "2"]);
+        assert!(ran.out.starts_with("SEQ  AT"), "{ran:?}");
+        assert!(ran.out.contains("host web is gone") && ran.err.contains("--before 2"), "{ran:?}");
+    });
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    let table: [&[&str]; 17] = [
+        &["swarms", "--status", "asleep"],
+        &["agents", "--status", "open"],
+        &["sessions", "--status", "running"],
+        &["hosts", "--status", "gone"],
+        &["commands", "--status", "done"],
+        &["commands", "--orphaned", "--status", "success"],
+        &["pipelines", "--status", "open"],
+        &["windows", "--status", "open"],
+        &["windows", "--all", "--status", "waiting"],
+        &["agents", "--limit", "0"],
+        &["agents", "--limit", "1001"],
+        &["events", "--limit", "501"],
+        &["events", "--category", "gossip"],
+        &["events", "--level", "loud"],
+        &["events", "--since", "yesterday"],
+        &["events", "--before", "0"],
+        &["logs", "c-1", "--kind", "swarm"],
+    ];
+    let bench = Bench::new();
+    for args in table {
+        let ran = bench.run(args);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}: {ran:?}");
+        let ran = bench.run(&[args, &["--json"]].concat());
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, &error["error"]["kind"]), (2, &json!("invalid")), "{args:?}");
+    }
+    let ran = bench.run(&["swarms", "--status", "asleep"]);
+    assert!(ran.err.contains("creating, active"), "the states are named: {ran:?}");
+    assert_eq!(bench.listing().len(), 0);
+}
