@@ -1,16 +1,12 @@
 //! Following one entity.
 
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use futures_core::Stream;
 use futures_util::stream;
-use outlast_core::{Capability, Entity, Error, Key, Result, Version};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::time::timeout;
+use outlast_core::{Entity, Key, Result, Version};
 
-use crate::sequencer::Published;
+use crate::pulse::Pulse;
 use crate::{Store, Stored};
 
 /// The states of one entity, as they come.
@@ -20,7 +16,7 @@ use crate::{Store, Stored};
 pub struct Watch<T> {
     store: Store,
     key: Key,
-    published: Receiver<Published>,
+    pulse: Pulse,
     seen: Seen,
     kind: PhantomData<fn() -> T>,
 }
@@ -31,13 +27,10 @@ enum Seen {
     At(Option<Version>),
 }
 
-/// How often other processes' changes are looked for, where there can be any.
-const POLL: Duration = Duration::from_secs(1);
-
 impl<T: Entity> Watch<T> {
     pub(crate) fn new(store: Store, key: Key) -> Self {
-        let published = store.subscribe();
-        Self { store, key, published, seen: Seen::Nothing, kind: PhantomData }
+        let pulse = store.pulse();
+        Self { store, key, pulse, seen: Seen::Nothing, kind: PhantomData }
     }
 
     /// Waits for the next state: `Some` while the entity lives, `None` once it does not.
@@ -53,34 +46,7 @@ impl<T: Entity> Watch<T> {
                 self.seen = Seen::At(version);
                 return record.map(Stored::decode).transpose();
             }
-            self.changed().await?;
-        }
-    }
-
-    /// Waits until the entity may have changed.
-    async fn changed(&mut self) -> Result<()> {
-        let shared = self.store.info().can(Capability::MultiProcess);
-        loop {
-            // Looked at before each wait: the last thing a store that stops does is to wake us.
-            self.store.check_running()?;
-            let received = self.published.recv();
-            let received = if shared {
-                match timeout(POLL, received).await {
-                    Ok(received) => received,
-                    Err(_) => return Ok(()),
-                }
-            } else {
-                received.await
-            };
-            match received {
-                Ok(Published::Changed(keys)) => {
-                    if keys.contains(&self.key) {
-                        return Ok(());
-                    }
-                }
-                Ok(Published::Overtaken) | Err(RecvError::Lagged(_)) => return Ok(()),
-                Err(RecvError::Closed) => return Err(Error::closed("the store was closed")),
-            }
+            self.pulse.changed(|keys| keys.contains(&self.key)).await?;
         }
     }
 
