@@ -81,9 +81,12 @@ impl Instance {
     }
 
     /// An empty draft under the right, as durable as the store can be.
+    ///
+    /// Versions are compared whatever the store's options: who drives decides from what it read.
     pub fn draft(&self, cause: Cause) -> Draft {
         let mut draft = self.store.draft();
-        draft.cause(cause).fence(&self.lease);
+        // Nothing is in it yet that could be illegal.
+        let _ = draft.cause(cause).fence(&self.lease).compare();
         if self.store.info().durability == Durability::Durable {
             draft.at_least(Durability::Durable);
         }

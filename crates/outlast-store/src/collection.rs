@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use futures_core::Stream;
 use futures_util::stream;
 use outlast_core::{
-    Action, AttrName, Attributes, Cause, Counts, Entity, Error, ErrorKind, Expect, HistoryQuery,
-    Key, Kind, Listed, Op, Page, Put, Query, Receipt, Record, Result, Scope, Status, Version,
+    AttrName, Attributes, Cause, Counts, Entity, Error, ErrorKind, HistoryQuery, Key, Kind, Listed,
+    Page, Query, Receipt, Result, Scope, Status, Version,
 };
 
 use crate::Store;
@@ -31,8 +31,8 @@ use crate::watch::Watch;
 /// `Invalid` or `TooLarge` for an id that breaks the rules of [`Id`](outlast_core::Id), and those
 /// of [`Store`]: for a change those of [`Store::commit`].
 pub struct Collection<T> {
-    store: Store,
-    cause: Cause,
+    pub(crate) store: Store,
+    pub(crate) cause: Cause,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -85,21 +85,14 @@ impl<T: Entity> Collection<T> {
     /// have another shape, `Incompatible` if a newer program wrote it.
     pub async fn get(&self, id: &str) -> Result<Stored<T>> {
         let key = self.key(id)?;
-        let record = self.record(&key).await?.ok_or_else(|| missing(&key))?;
+        let record = self.store.record(&key).await?.ok_or_else(|| missing(&key))?;
         Stored::decode(record)
     }
 
     /// Reads an entity that may not live. Errors as for [`get`](Collection::get), without
     /// `NotFound`.
     pub async fn find(&self, id: &str) -> Result<Option<Stored<T>>> {
-        self.record(&self.key(id)?).await?.map(Stored::decode).transpose()
-    }
-
-    async fn record(&self, key: &Key) -> Result<Option<Record>> {
-        match self.store.get(std::slice::from_ref(key)).await?.pop() {
-            Some(slot) => slot.live(),
-            None => Err(Error::internal("the backend answered for no key")),
-        }
+        self.store.record(&self.key(id)?).await?.map(Stored::decode).transpose()
     }
 
     /// Reads an entity, changes it, and writes it back.
@@ -122,7 +115,7 @@ impl<T: Entity> Collection<T> {
             let stored = self.get(id).await?;
             let mut value = (*stored).clone();
             change(&mut value)?;
-            match self.replace(&stored, value).await {
+            match self.write(&stored, value, true).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     self.store.inner.options.retry.pause(&mut tries, error).await?;
                 }
@@ -134,15 +127,26 @@ impl<T: Entity> Collection<T> {
     /// Makes `value` the next version of what was read. `Conflict` if it changed meanwhile: an
     /// expectation the caller gave is never tried again. `IllegalTransition` if its status may not
     /// follow.
+    ///
+    /// In a store whose [`locking`](crate::StoreOptions::locking) is off it becomes the next
+    /// version of whatever lives.
     pub async fn replace(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
+        self.write(stored, value, false).await
+    }
+
+    async fn write(&self, stored: &Stored<T>, value: T, compare: bool) -> Result<Stored<T>> {
         let mut draft = self.draft();
+        if compare {
+            draft.compare()?;
+        }
         draft.replace(stored, &value)?;
         let receipt = draft.commit().await?;
         stored.advanced(value, written(&receipt, &stored.key)?, receipt.at)
     }
 
     /// Moves an entity to another state: `IllegalTransition`, naming both, if its present one
-    /// does not allow it or reserves the move for an operation meant for it. Tried again like [`update`](Collection::update).
+    /// does not allow it or reserves the move for an operation meant for it. Tried again like
+    /// [`update`](Collection::update).
     pub async fn transition(&self, id: &str, to: T::Status) -> Result<Stored<T>> {
         let what = format!("{}/{id}", T::KIND);
         self.update(id, |value| {
@@ -159,17 +163,19 @@ impl<T: Entity> Collection<T> {
     ///
     /// The write is applied in the order of such calls. If it cannot be, the next
     /// [`Store::sync`] says so; until then the answer is a promise, not a fact. Errors as for
-    /// [`Store::enqueue`], and `IllegalTransition` at once.
+    /// [`Store::enqueue`], and `IllegalTransition` at once. Since it promises a version, versions
+    /// are compared whatever the store's options.
     pub async fn replace_later(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
         let mut draft = self.draft();
-        draft.replace(stored, &value)?;
+        draft.compare()?.replace(stored, &value)?;
         draft.enqueue().await?;
         let epoch = stored.version.epoch.max(self.store.info().epoch);
         let version = Version { epoch, n: stored.version.n + 1 };
         stored.advanced(value, version, self.store.clock().now())
     }
 
-    /// Deletes what was read, leaving a tombstone. `Conflict` if it changed meanwhile.
+    /// Deletes what was read, leaving a tombstone. `Conflict` if it changed meanwhile, unless the
+    /// store's [`locking`](crate::StoreOptions::locking) is off.
     pub async fn delete(&self, stored: &Stored<T>) -> Result<()> {
         let mut draft = self.draft();
         draft.delete(stored);
@@ -232,58 +238,6 @@ impl<T: Entity> Collection<T> {
         Ok(Listed { items: items.into_iter().map(decode).collect(), next })
     }
 
-    /// Makes the content of version `n` the new version, whatever was written since. Tried again
-    /// like [`update`](Collection::update), with which it queues.
-    ///
-    /// `NotFound` if the entity does not live, `VersionGone` if that version was never written,
-    /// was pruned, or is a deletion, `Incompatible` or `Corrupt` if this program cannot read that
-    /// version, `Unsupported` for kinds that cannot be rolled back. The present content need not
-    /// be readable, and the status machine is not consulted: going back is the point.
-    pub async fn rollback_to(&self, id: &str, n: u64) -> Result<Stored<T>> {
-        if !T::CAN_ROLL_BACK {
-            return Err(Error::unsupported(format!(
-                "a {} follows something outside the store and cannot be rolled back",
-                T::KIND
-            )));
-        }
-        let key = self.key(id)?;
-        let _turn = self.store.inner.locks.lock(&key).await;
-        let mut tries = 0;
-        loop {
-            match self.restore(&key, n).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {
-                    self.store.inner.options.retry.pause(&mut tries, error).await?;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    async fn restore(&self, key: &Key, n: u64) -> Result<Stored<T>> {
-        let present = self.record(key).await?.ok_or_else(|| missing(key))?;
-        // Two epochs may have used one number: the later one is what people saw last.
-        let version = HistoryQuery { newest_first: true, ..HistoryQuery::version(key.clone(), n) };
-        let found = self.store.history(&version).await?.items.pop().transpose()?;
-        let past = found.and_then(|past| past.into_record(present.transient)).ok_or_else(|| {
-            Error::new(ErrorKind::VersionGone, format!("{key} has no version {n} to go back to"))
-        })?;
-        // Decoded before it is written, so that nothing unreadable becomes the present.
-        let mut restored = Stored::decode(past.clone())?;
-        let put = Put {
-            key: key.clone(),
-            expect: Expect::At(present.version),
-            schema: past.schema,
-            attrs: past.attrs,
-            state: past.state,
-        };
-        let mut draft = self.draft();
-        draft.cause(self.cause.clone().called(Action::rollback())).op(Op::Put(put));
-        let receipt = draft.commit().await?;
-        restored.version = written(&receipt, key)?;
-        restored.updated_at = receipt.at;
-        Ok(restored)
-    }
-
     /// Follows one entity: first as it is, then each later state of it.
     ///
     /// States that were superseded before they could be looked at may be left out; the last one
@@ -294,12 +248,13 @@ impl<T: Entity> Collection<T> {
     }
 }
 
-fn missing(key: &Key) -> Error {
+/// That an entity does not live, as an error.
+pub(crate) fn missing(key: &Key) -> Error {
     Error::new(ErrorKind::NotFound, format!("{key} does not exist"))
 }
 
 /// The version a commit gave an entity it wrote.
-fn written(receipt: &Receipt, key: &Key) -> Result<Version> {
+pub(crate) fn written(receipt: &Receipt, key: &Key) -> Result<Version> {
     receipt
         .version(key)
         .ok_or_else(|| Error::internal(format!("the receipt of {} lacks {key}", receipt.id)))

@@ -1,10 +1,13 @@
 //! A typed batch over any number of entities and kinds: all of it or nothing.
 
 use outlast_core::{
-    Attributes, Batch, Cause, CommitId, Durability, Entity, Event, Expect, Id, Json, Key, Kind,
-    NewEntry, Op, Receipt, Result, StreamName,
+    Actor, Attributes, Batch, Cause, CommitId, Durability, Entity, Error, Event, Expect, Id, Json,
+    Key, Kind, NewEntry, Op, Put, Receipt, Result, Status, StreamName, Version,
 };
 
+use serde_json::{Map, Value};
+
+use crate::secrets::Redactor;
 use crate::stored::{Stored, put};
 use crate::{Store, commit};
 
@@ -38,18 +41,92 @@ use crate::{Store, commit};
 pub struct Draft {
     store: Store,
     batch: Batch,
+    /// Whether versions are compared that were given with what was read.
+    compare: bool,
+    /// Those that are not, so that they can be after all.
+    given: Vec<Given>,
+    redactors: Vec<Redactor>,
+}
+
+/// A version that was given and is not compared.
+#[derive(Clone, Debug)]
+struct Given {
+    /// The place of its operation.
+    place: usize,
+    version: Version,
+    /// What is wrong with the change if that is the version it is made of.
+    illegal: Option<Error>,
 }
 
 impl Draft {
     pub(crate) fn new(store: Store) -> Self {
-        let batch = Batch::new(store.ids().commit_id(), store.cause().clone());
-        Self { store, batch }
+        let batch = Batch::new(store.ids().commit_id(), Cause::default());
+        let compare = store.inner.options.locking;
+        let cause = store.cause().clone();
+        let mut draft = Self { store, batch, compare, given: Vec::new(), redactors: Vec::new() };
+        draft.cause(cause);
+        draft
     }
 
-    /// Who changes it, and why.
-    pub fn cause(&mut self, cause: Cause) -> &mut Self {
+    /// Who changes it, and why. Where nobody is named it is who the store names, else the system.
+    pub fn cause(&mut self, mut cause: Cause) -> &mut Self {
+        let nobody = || self.store.cause().actor.clone().unwrap_or(Actor::System);
+        cause.actor = Some(cause.actor.unwrap_or_else(nobody));
+        for redactor in &self.redactors {
+            redactor.metadata(&mut cause);
+        }
         self.batch.cause = cause;
         self
+    }
+
+    /// Compares the versions of what was read also where the store's
+    /// [`locking`](crate::StoreOptions::locking) is off, both of what is here already and of what
+    /// is added later: for what was decided from what was read.
+    ///
+    /// `IllegalTransition` for what is here and may not follow what was read.
+    pub fn compare(&mut self) -> Result<&mut Self> {
+        self.compare = true;
+        for given in self.given.drain(..) {
+            if let Some(error) = given.illegal {
+                return Err(error);
+            }
+            if let Some(Op::Put(Put { expect, .. }) | Op::Delete { expect, .. }) =
+                self.batch.ops.get_mut(given.place)
+            {
+                *expect = Expect::At(given.version);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Notes that a version was given that is not compared.
+    fn not_compared(&mut self, version: Version, illegal: Option<Error>) {
+        self.given.push(Given { place: self.batch.ops.len(), version, illegal });
+    }
+
+    /// Takes the secrets of a kind out of what is said about changes to it.
+    fn redact<T: Entity>(&mut self) {
+        if let Some(redactor) = Redactor::of::<T>() {
+            self.redact_by(redactor);
+        }
+    }
+
+    pub(crate) fn redact_by(&mut self, redactor: Redactor) {
+        redactor.metadata(&mut self.batch.cause);
+        self.redactors.push(redactor);
+    }
+
+    /// Adds to the metadata of the cause what holds no secret. Metadata that is no object is kept
+    /// under `given`.
+    pub(crate) fn add_metadata(&mut self, named: [(&str, Value); 2]) -> Result<()> {
+        let mut metadata = match self.batch.cause.metadata.as_ref().map(Json::decode).transpose()? {
+            None => Map::new(),
+            Some(Value::Object(metadata)) => metadata,
+            Some(other) => Map::from_iter([("given".to_owned(), other)]),
+        };
+        metadata.extend(named.map(|(name, value)| (name.to_owned(), value)));
+        self.batch.cause.metadata = Some(Json::encode(&metadata)?);
+        Ok(())
     }
 
     /// A commit id of the caller's own, to be able to repeat the commit after a crash.
@@ -73,23 +150,44 @@ impl Draft {
     /// Creates an entity; the commit fails with `Exists` if it is there.
     pub fn create<T: Entity>(&mut self, id: &str, value: &T) -> Result<&mut Self> {
         let op = put(key_of::<T>(id)?, value, Expect::Absent, Json::encode(value)?)?;
+        self.redact::<T>();
         Ok(self.op(op))
     }
 
     /// Makes `value` the next version of what was read; the commit fails with `Conflict` if it
     /// changed meanwhile, and this call with `IllegalTransition` if its status may not follow.
+    ///
+    /// In a store whose [`locking`](crate::StoreOptions::locking) is off it becomes the next
+    /// version of whatever lives, and the commit fails with `IllegalTransition` if its status may
+    /// not follow the one that is there.
     pub fn replace<T: Entity>(&mut self, stored: &Stored<T>, value: &T) -> Result<&mut Self> {
-        let op = stored.next(value)?;
+        let op = if self.compare {
+            stored.next(value)?
+        } else {
+            let expect = value.status().map_or(Expect::Live, |to| Expect::Status(to.origins()));
+            let op = stored.expecting(expect, value)?;
+            self.not_compared(stored.version, stored.check_next(value).err());
+            op
+        };
+        self.redact::<T>();
         Ok(self.op(op))
     }
 
-    /// Deletes what was read; the commit fails with `Conflict` if it changed meanwhile.
+    /// Deletes what was read; the commit fails with `Conflict` if it changed meanwhile, unless the
+    /// store's [`locking`](crate::StoreOptions::locking) is off.
     pub fn delete<T: Entity>(&mut self, stored: &Stored<T>) -> &mut Self {
-        let (key, expect) = (stored.key.clone(), Expect::At(stored.version));
-        self.op(Op::Delete { key, expect })
+        let expect = if self.compare {
+            Expect::At(stored.version)
+        } else {
+            self.not_compared(stored.version, None);
+            Expect::Live
+        };
+        self.redact::<T>();
+        self.op(Op::Delete { key: stored.key.clone(), expect })
     }
 
-    /// Lets the commit fail with `Conflict` unless what was read is still the present version.
+    /// Lets the commit fail with `Conflict` unless what was read is still the present version,
+    /// whatever the store's options.
     pub fn fence<T: Entity>(&mut self, stored: &Stored<T>) -> &mut Self {
         let (key, expect) = (stored.key.clone(), Expect::At(stored.version));
         self.op(Op::Assert { key, expect })

@@ -4,22 +4,29 @@
 //! many callers share one transaction and one sync of the disk; it answers in the order of its
 //! queue; and because it alone awaits the backend's writes, no caller can cut one off halfway.
 
+mod audit;
+mod checkpoint;
 mod collection;
 mod commit;
 mod draft;
 mod lock;
 mod options;
 mod pulse;
+mod rollback;
+mod secrets;
 mod sequencer;
 mod store;
 mod stored;
 mod turn;
 mod watch;
 
+pub use audit::{AuditEntry, AuditQuery, AuditState};
+pub use checkpoint::Checkpointed;
 pub use collection::Collection;
 pub use draft::Draft;
 pub use options::{Retry, StoreOptions};
 pub use pulse::Pulse;
+pub use rollback::Restored;
 pub use store::Store;
 pub use stored::{Past, Stored};
 pub use watch::Watch;

@@ -17,6 +17,24 @@ pub struct StoreOptions {
     pub ids: Arc<dyn IdSource>,
     /// Who causes a change that names nobody.
     pub cause: Cause,
+    /// Whether a version that a caller gives is compared with the present one, so that what was
+    /// written meanwhile is not overwritten unseen.
+    ///
+    /// Off, the last writer wins: [`Collection::replace`](crate::Collection::replace),
+    /// [`Collection::delete`](crate::Collection::delete), [`Draft::replace`](crate::Draft::replace),
+    /// [`Draft::delete`](crate::Draft::delete) and what the engines call `at(version)` apply to
+    /// whatever version lives. All else stays: commits are atomic, the status machine is checked
+    /// against the status that is really there, names are claimed, fences hold, and closures
+    /// ([`Collection::update`](crate::Collection::update), [`Store::commit_with`](crate::Store::commit_with))
+    /// lose no update.
+    pub locking: bool,
+    /// Whether who changed something, why, and the metadata of it are recorded.
+    ///
+    /// Off, no change made through this store has an actor, a reason or metadata, and so none of
+    /// them is in the audit. The action is recorded, being part of the version; history and
+    /// rollback work either way. What is imported keeps what was recorded where it came from, and
+    /// the event log is content and no audit.
+    pub audit: bool,
     /// How long a call may wait for its answer. A commit that waited longer is `Indeterminate`:
     /// repeat it with the same commit id.
     pub deadline: Duration,
@@ -35,6 +53,8 @@ impl Default for StoreOptions {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(RandomIds),
             cause: Cause::by(Actor::System),
+            locking: true,
+            audit: true,
             deadline: Duration::from_secs(30),
             queue: 4096,
             queue_bytes: 64 << 20,
@@ -46,11 +66,12 @@ impl Default for StoreOptions {
 /// How often and after which pauses something is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// How often in all.
+    /// How often in all; 0 and 1 both say once.
     pub max_tries: u32,
     /// The pause after the first try; each later one is twice as long.
     pub base_delay: Duration,
-    /// The longest pause.
+    /// The longest pause. Each is shortened by a random part of up to a half, so that those who
+    /// met do not meet again.
     pub max_delay: Duration,
 }
 
@@ -69,18 +90,59 @@ impl Retry {
     pub(crate) async fn pause(&self, tries: &mut u32, conflict: Error) -> Result<()> {
         *tries += 1;
         if *tries >= self.max_tries {
-            let message = format!("each of {tries} tries met a conflict; the last: {conflict}");
+            let each =
+                if *tries == 1 { "the only try".into() } else { format!("each of {tries} tries") };
+            let message = format!("{each} met a conflict; the last: {conflict}");
             return Err(Error::new(ErrorKind::RetriesExhausted, message).with_source(conflict));
         }
         sleep(self.delay(*tries)).await;
         Ok(())
     }
 
-    /// The pause after so many tries: doubled each time, capped, and shortened by a random part
-    /// of up to a half, so that those who met do not meet again.
+    /// The pause after so many tries.
     fn delay(&self, tries: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
         let full = self.base_delay.saturating_mul(doubled).min(self.max_delay);
-        full.mul_f64(1.0 - fastrand::f64() / 2.0)
+        // Of two halves, since a product with the longest duration there is overflows.
+        full / 2 + (full / 2).mul_f64(fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_vary_by_half() {
+        let retry = Retry::default();
+        for (tries, full) in [(1, 50), (2, 100), (3, 200), (5, 800), (6, 1000), (u32::MAX, 1000)] {
+            let full = Duration::from_millis(full);
+            let pauses: Vec<_> = (0..100).map(|_| retry.delay(tries)).collect();
+            assert!(pauses.iter().all(|pause| (full / 2..=full).contains(pause)), "{pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "no two differ");
+        }
+    }
+
+    #[test]
+    fn no_setting_overflows() {
+        let longest = Retry { max_tries: 9, base_delay: Duration::MAX, max_delay: Duration::MAX };
+        assert!(longest.delay(u32::MAX) >= Duration::MAX / 3);
+        let none = Retry { base_delay: Duration::ZERO, ..longest };
+        assert_eq!(none.delay(3), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_number_of_tries_is_less_than_one() {
+        for (max_tries, expected) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
+            let retry = Retry { max_tries, ..Retry::default() };
+            let mut tries = 0;
+            let error = loop {
+                let conflict = Error::new(ErrorKind::Conflict, "a lost race");
+                if let Err(error) = retry.pause(&mut tries, conflict).await {
+                    break error;
+                }
+            };
+            assert_eq!((error.kind(), tries), (ErrorKind::RetriesExhausted, expected));
+        }
     }
 }

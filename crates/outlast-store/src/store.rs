@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use outlast_core::{
     AttrName, Backend, BackendInfo, Batch, Cause, Change, Clock, Counts, Entity, Entry, Error,
     ErrorKind, HistoryQuery, IdSource, Key, Kind, Kinds, Limits, Listed, Outcome, Page, PrunePlan,
-    Pruned, Query, Result, Revision, Slot, StreamExtent, StreamQuery, Verification, Verified,
-    Versioned,
+    Pruned, Query, Record, Result, Revision, Slot, StreamExtent, StreamQuery, Verification,
+    Verified, Versioned,
 };
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use crate::collection::Collection;
 use crate::draft::Draft;
 use crate::lock::KeyLocks;
 use crate::options::StoreOptions;
+use crate::secrets::KnownKinds;
 use crate::sequencer::{Barrier, Driver, Published, Request, Waiting, weight};
 
 /// A cheap handle to one store; clones share everything.
@@ -45,12 +46,13 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Inner {
     backend: Arc<dyn Backend>,
-    limits: Limits,
+    pub(crate) limits: Limits,
     pub(crate) options: StoreOptions,
     requests: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
     published: broadcast::Sender<Published>,
     pub(crate) locks: KeyLocks,
+    pub(crate) known: KnownKinds,
     closed: Arc<AtomicBool>,
 }
 
@@ -87,6 +89,7 @@ impl Store {
             limits: backend.info().limits,
             room: Arc::new(Semaphore::new(shares(options.queue_bytes) as usize)),
             locks: KeyLocks::default(),
+            known: KnownKinds::default(),
             backend,
             options,
             requests,
@@ -104,6 +107,7 @@ impl Store {
     /// was applied), `Indeterminate` when no answer came in time: it is applied or not, and
     /// repeating it with the same id tells.
     pub async fn commit(&self, batch: Batch) -> Result<Outcome> {
+        let batch = self.audited(batch);
         batch.validate(&self.inner.limits)?;
         let id = batch.id;
         let (reply, answer) = oneshot::channel();
@@ -132,9 +136,19 @@ impl Store {
     /// Errors: `Invalid` and `TooLarge` for a batch that breaks a rule, `Busy` when there was no
     /// room in the queue.
     pub async fn enqueue(&self, batch: Batch) -> Result<()> {
+        let batch = self.audited(batch);
         batch.validate(&self.inner.limits)?;
         let submitted = timeout(self.inner.options.deadline, self.submit(batch, None));
         submitted.await.unwrap_or_else(|_| Err(full()))
+    }
+
+    /// The batch, saying of who and why only what is to be recorded.
+    fn audited(&self, mut batch: Batch) -> Batch {
+        if !self.inner.options.audit {
+            let action = batch.cause.action.take();
+            batch.cause = Cause { action, ..Cause::default() };
+        }
+        batch
     }
 
     async fn submit(
@@ -207,6 +221,7 @@ impl Store {
 
     /// The handle for one kind of entity.
     pub fn kind<T: Entity>(&self) -> Collection<T> {
+        self.inner.known.note::<T>();
         Collection::new(self.clone())
     }
 
@@ -250,6 +265,14 @@ impl Store {
     /// What lies under each key, in one snapshot.
     pub async fn get(&self, keys: &[Key]) -> Result<Vec<Slot>> {
         self.inner.backend.get(keys).await
+    }
+
+    /// The record under a key, if it lives.
+    pub(crate) async fn record(&self, key: &Key) -> Result<Option<Record>> {
+        match self.get(std::slice::from_ref(key)).await?.pop() {
+            Some(slot) => slot.live(),
+            None => Err(Error::internal("the backend answered for no key")),
+        }
     }
 
     /// One page of entities.

@@ -62,9 +62,21 @@ impl<T: Entity> Stored<T> {
     ///
     /// `IllegalTransition` if its status is another and may not follow this one's.
     pub fn next(&self, value: &T) -> Result<Op> {
-        check_move(&self.key, &self.value, value)?;
-        let state = self.carry_over(value)?;
-        put(self.key.clone(), value, Expect::At(self.version), state)
+        self.check_next(value)?;
+        self.expecting(Expect::At(self.version), value)
+    }
+
+    /// The same, expecting something else, with the move unchecked.
+    pub(crate) fn expecting(&self, expect: Expect, value: &T) -> Result<Op> {
+        put(self.key.clone(), value, expect, self.carry_over(value)?)
+    }
+
+    /// `IllegalTransition` if the value's status is another and may not follow this one's.
+    pub(crate) fn check_next(&self, value: &T) -> Result<()> {
+        match (self.value.status(), value.status()) {
+            (Some(from), Some(to)) if from != to => from.check_move(to, &self.key.to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// What is stored once the operation of [`next`](Stored::next) is applied at `version`, for
@@ -138,17 +150,18 @@ fn decode<T: Entity>(key: &Key, schema: u32, state: Json) -> Result<(T, Json)> {
 /// The operation that writes a value under a key.
 pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -> Result<Op> {
     let mut attrs = value.attributes()?;
+    let mark = AttrName::redacted();
+    if attrs.contains_key(&mark) {
+        let kind = T::KIND;
+        return Err(Error::invalid(format!("{kind} sets the attribute {mark}, which is reserved")));
+    }
+    if T::REDACT.is_some() {
+        attrs.insert(mark, AttrValue::Int(1));
+    }
     if let Some(status) = value.status() {
         attrs.insert(AttrName::status(), AttrValue::from(status.as_str()));
     }
     Ok(Op::Put(Put { key, expect, schema: T::SCHEMA, attrs, state }))
-}
-
-fn check_move<T: Entity>(key: &Key, from: &T, to: &T) -> Result<()> {
-    match (from.status(), to.status()) {
-        (Some(from), Some(to)) if from != to => from.check_move(to, &key.to_string()),
-        _ => Ok(()),
-    }
 }
 
 fn to_value<T: Entity>(value: &T) -> Result<Value> {

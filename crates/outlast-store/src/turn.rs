@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use outlast_core::{ErrorKind, Key, Receipt, Result};
+use outlast_core::{Error, ErrorKind, Key, Mismatch, Receipt, Result, Version};
 
-use crate::{Draft, Store};
+use crate::{Draft, Store, Stored};
 
 impl Store {
     /// Reads, decides and commits, as one: `attempt` reads what it needs and returns a draft that
@@ -13,8 +13,9 @@ impl Store {
     ///
     /// Attempts that name one of `keys` queue within this process, as closures of
     /// [`update`](crate::Collection::update) do: name what everybody changes. An empty draft
-    /// commits nothing, and then there is no receipt. Errors of `attempt` pass through; its own
-    /// `Conflict` counts as one of the commit.
+    /// commits nothing, and then there is no receipt. Errors of `attempt` pass through at once, a
+    /// `Conflict` of its own included: what [`check_version`](Store::check_version) refuses is not
+    /// tried again. The draft is committed with every version [compared](Draft::compare).
     ///
     /// `attempt` must not itself wait for a turn on one of `keys`: it would wait for ever.
     ///
@@ -61,18 +62,34 @@ impl Store {
         let _turns = self.inner.locks.lock_all(keys).await;
         let mut tries = 0;
         loop {
-            let error = match attempt().await {
-                Ok((draft, answer)) if draft.is_empty() => return Ok((None, answer)),
-                Ok((draft, answer)) => match draft.commit().await {
-                    Ok(receipt) => return Ok((Some(receipt), answer)),
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            if error.kind() != ErrorKind::Conflict {
-                return Err(error);
+            let (mut draft, answer) = attempt().await?;
+            if draft.is_empty() {
+                return Ok((None, answer));
             }
-            self.inner.options.retry.pause(&mut tries, error).await?;
+            match draft.compare()?.commit().await {
+                Ok(receipt) => return Ok((Some(receipt), answer)),
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    self.inner.options.retry.pause(&mut tries, error).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Compares the version a caller gave, if one was given, with what was just read: `Conflict`
+    /// with both, unless they are the same or the store's
+    /// [`locking`](crate::StoreOptions::locking) is off.
+    ///
+    /// Within the attempt of a [`commit_with`](Store::commit_with) that expects what was read,
+    /// this makes a change that applies to just that version, and is not tried again if it is
+    /// another: what every `at(version)` of the engines is made of.
+    pub fn check_version<T>(&self, stored: &Stored<T>, given: Option<Version>) -> Result<()> {
+        match given {
+            Some(version) if version != stored.version && self.inner.options.locking => {
+                let (expected, actual) = (Some(version), Some(stored.version));
+                Err(Error::conflict(Mismatch { key: stored.key.clone(), expected, actual }))
+            }
+            _ => Ok(()),
         }
     }
 }
