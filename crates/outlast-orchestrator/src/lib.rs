@@ -12,6 +12,7 @@ mod output;
 pub mod process;
 #[cfg(feature = "recovery")]
 pub mod recovery;
+pub mod references;
 #[cfg(feature = "retention")]
 pub mod retention;
 mod shutdown;
