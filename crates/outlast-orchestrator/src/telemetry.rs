@@ -8,3 +8,16 @@ pub const RECOVERIES: &str = "outlast_recoveries_total";
 pub const AGENT_ESCALATIONS: &str = "outlast_agent_escalations_total";
 /// Agents that were handed over to be tried again when their time had come.
 pub const AGENT_RETRIES: &str = "outlast_agent_retries_total";
+
+/// Artifacts that the windows engine refused because a bound was reached.
+pub const WINDOWS_REFUSED: &str = "outlast_windows_refused_total";
+/// Artifacts that a subscription left out because they have no key.
+pub const WINDOWS_SKIPPED: &str = "outlast_windows_skipped_total";
+/// Joins that were not complete in time.
+pub const WINDOWS_EXPIRED: &str = "outlast_windows_expired_total";
+/// Windows that were handed over, each try counted.
+pub const WINDOW_DISPATCHES: &str = "outlast_window_dispatches_total";
+/// Windows that were given up after too many tries.
+pub const WINDOW_DEAD_LETTERS: &str = "outlast_window_dead_letters_total";
+/// Failures to write what had been acknowledged with relaxed acknowledgement.
+pub const WINDOW_LOSSES: &str = "outlast_window_losses_total";
