@@ -1,8 +1,8 @@
 //! Going back: an older version's content, or a checkpoint's, becomes the new version.
 
 use outlast_core::{
-    Action, Cause, Checkpoint, Entity, Error, ErrorKind, Expect, HistoryQuery, Key, Op, Put,
-    Record, Result, Timestamp, Version,
+    Action, Cause, Checkpoint, Entity, Error, ErrorKind, Expect, HistoryQuery, Key, Mismatch, Op,
+    Put, Record, Result, Timestamp, Version,
 };
 
 use crate::collection::{missing, written};
@@ -51,7 +51,29 @@ impl Store {
     /// `TooLarge` for content too close to the limit to be put into a checkpoint,
     /// `RetriesExhausted`. Cancel safe: it happens whole or not at all.
     pub async fn rollback(&self, key: &Key, n: u64, cause: Cause) -> Result<Restored> {
-        let (restored, _) = self.go_back(key, Goal::Version(n), cause, |_| Ok(())).await?;
+        let (restored, _) = self.go_back(key, Goal::Version(n), cause, |_, _| Ok(())).await?;
+        Ok(restored)
+    }
+
+    /// The same, but only from the version with the number `expected`: `Conflict` if the entity is
+    /// at another, and nothing is written, also where the [`locking`](crate::StoreOptions::locking)
+    /// is off.
+    pub async fn rollback_from(
+        &self,
+        key: &Key,
+        expected: u64,
+        n: u64,
+        cause: Cause,
+    ) -> Result<Restored> {
+        let is_expected = |present: &Record, _: &Record| match present.version {
+            version if version.n == expected => Ok(()),
+            version => Err(Error::conflict(Mismatch {
+                key: key.clone(),
+                expected: Some(Version::new(version.epoch, expected)),
+                actual: Some(version),
+            })),
+        };
+        let (restored, _) = self.go_back(key, Goal::Version(n), cause, is_expected).await?;
         Ok(restored)
     }
 
@@ -65,17 +87,17 @@ impl Store {
     pub async fn restore(&self, checkpoint: &str, cause: Cause) -> Result<Restored> {
         let key = self.kind::<Checkpoint>().get(checkpoint).await?.of.clone();
         let (restored, _) =
-            self.go_back(&key, Goal::Checkpoint(checkpoint), cause, |_| Ok(())).await?;
+            self.go_back(&key, Goal::Checkpoint(checkpoint), cause, |_, _| Ok(())).await?;
         Ok(restored)
     }
 
-    /// `check` sees what would be the new version, before it is.
+    /// `check` sees what is there and what would take its place, before it does.
     async fn go_back(
         &self,
         key: &Key,
         goal: Goal<'_>,
         cause: Cause,
-        check: impl Fn(Record) -> Result<()>,
+        check: impl Fn(&Record, &Record) -> Result<()>,
     ) -> Result<(Restored, Record)> {
         if !self.inner.known.can_roll_back(&key.kind) {
             return Err(Error::unsupported(format!(
@@ -88,7 +110,7 @@ impl Store {
         loop {
             let present = self.record(key).await?.ok_or_else(|| missing(key))?;
             let past = self.past(&present, goal).await?;
-            check(past.clone())?;
+            check(&present, &past)?;
             match self.replace_by(present, past, goal, cause.clone()).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     self.inner.options.retry.pause(&mut tries, error).await?;
@@ -184,7 +206,7 @@ impl<T: Entity> Collection<T> {
 
     async fn go_back(&self, key: &Key, goal: Goal<'_>) -> Result<Stored<T>> {
         // Decoded before it is written, so that nothing unreadable becomes the present.
-        let readable = |record| Stored::<T>::decode(record).map(drop);
+        let readable = |_: &Record, past: &Record| Stored::<T>::decode(past.clone()).map(drop);
         let (_, record) = self.store.go_back(key, goal, self.cause.clone(), readable).await?;
         Stored::decode(record)
     }

@@ -147,3 +147,18 @@ async fn going_back_and_updates_of_one_process_queue() {
     let slot = store.get(&[Key::new("note", "a").unwrap()]).await.unwrap().remove(0);
     assert!(matches!(slot, Slot::Live(record) if record.version.n == 42));
 }
+
+#[tokio::test]
+async fn a_rollback_from_another_version_is_refused_and_writes_nothing() {
+    let store = store();
+    let notes = store.kind::<Note>();
+    notes.create("a", &note("one")).await.unwrap();
+    notes.update("a", |note| Ok(note.text = "two".into())).await.unwrap();
+    let key = notes.key("a").unwrap();
+    let refused = store.rollback_from(&key, 1, 1, Cause::default()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert_eq!(refused.mismatch().unwrap().actual.unwrap().n, 2);
+    assert!(store.latest_checkpoint(&key).await.unwrap().is_none());
+    let back = store.rollback_from(&key, 2, 1, Cause::default()).await.unwrap();
+    assert_eq!((back.version.n, notes.get("a").await.unwrap().text.as_str()), (3, "one"));
+}
