@@ -28,12 +28,12 @@ status_machine! {
     /// What came of a stage on a host.
     pub enum StageStatus {
         /// Its turn has not come.
-        Pending = "pending" => [Running, Skipped, Cancelled],
+        Pending = "pending" => [Running, Failed, Skipped, Cancelled],
         /// Its command is under way.
         Running = "running" => [Success, Failed, Cancelled] + [Pending],
         /// It succeeded.
         Success = "success" => [] settled,
-        /// It did not.
+        /// It did not, or could not begin.
         Failed = "failed" => [] settled,
         /// The host dropped out before.
         Skipped = "skipped" => [] settled,

@@ -50,6 +50,17 @@ pub(super) fn stage_done(state: &PipelineState, cause: &Cause) -> Result<Event> 
     Ok(event(pipeline, level, message, cause)?.with(details))
 }
 
+/// Why a pipeline that ends so did not complete.
+pub(super) fn shortfall(state: &PipelineState, status: PipelineStatus) -> Option<String> {
+    if status == PipelineStatus::Complete {
+        return None;
+    }
+    let last = state.board().stages().saturating_sub(1);
+    let through = state.board().in_stage(last, StageStatus::Success).len();
+    let hosts = count(state.board().hosts(), "host");
+    Some(format!("every stage was successful on {through} of {hosts}"))
+}
+
 /// It is settled so.
 pub(super) fn ended(
     pipeline: &Stored<Pipeline>,
