@@ -2,6 +2,10 @@
 //! that the program around them installed. Names are stable; without a recorder, nothing is
 //! counted and nothing is paid.
 
+/// Commands that were settled, by their `status`.
+pub const COMMANDS_SETTLED: &str = "outlast_commands_settled_total";
+/// Hosts that were found to be silent for too long.
+pub const HOSTS_LOST: &str = "outlast_hosts_lost_total";
 /// Recoveries that were carried out.
 pub const RECOVERIES: &str = "outlast_recoveries_total";
 /// Agents that were escalated to their next model.

@@ -1,14 +1,16 @@
 //! Asking for a command.
 
-use outlast_core::{
-    Claim, Command, CommandStatus, Error, ErrorKind, EventLevel, Expect, Host, HostStatus, Id, Op,
-    OpSpec, Result, Timestamp,
-};
-use outlast_store::Stored;
 use std::time::Duration;
 
-use super::busy::{check_free, claim_id, claim_key};
+use outlast_core::{
+    Claim, Command, CommandStatus, Error, EventLevel, Expect, Host, HostStatus, Id, Op, OpSpec,
+    Result, Status, Timestamp,
+};
+use outlast_store::{Draft, Stored};
+
+use super::busy::{check_free, claim_id, claim_key, or_busy};
 use super::commands::{Change, Commands};
+use super::writer::Writer;
 use super::{outcome, report};
 
 /// What is asked for.
@@ -39,46 +41,44 @@ impl Commands {
     /// [`StageOutcome`](outlast_core::StageOutcome) from pending to running in the same commit.
     /// The commit that settles the command will move it on.
     ///
-    /// Errors as for [`begin`](Commands::begin); `NotFound` also if the outcome was not recorded,
-    /// and `IllegalTransition` if it is not pending.
+    /// Errors as for [`begin`](Commands::begin); `NotFound` also for an unknown pipeline, stage or
+    /// outcome, and `IllegalTransition` if the outcome is not pending, or the pipeline does not
+    /// run, or is in another stage.
     pub async fn begin_stage(
         &self,
         pipeline_id: &str,
         stage: u32,
         host_id: &str,
-        spec: OpSpec,
     ) -> Result<Stored<Command>> {
+        let spec = outcome::spec_of(&self.writer.store, pipeline_id, stage).await?;
         let stage = Some((pipeline_id, stage));
         self.record(&Request { host_id, spec, stage, may_wait: false }).await
     }
 
     async fn record(&self, request: &Request<'_>) -> Result<Stored<Command>> {
         Id::new(&request.spec.op).map_err(|error| error.context("the name of an operation"))?;
-        let store = &self.writer.store;
-        let id = store.ids().uuid().to_string();
+        let id = self.writer.store.ids().uuid().to_string();
         let keys = [claim_key(request.host_id)?];
-        let attempt = || async {
-            self.create(&id, request).await?;
-            Ok((store.draft(), ()))
-        };
-        store.commit_with(&keys, attempt).await?;
+        let begun = self
+            .writer
+            .write(&keys, || async { Ok((Some(self.first(&id, request).await?), ())) })
+            .await;
+        or_busy(&self.writer.store, request.host_id, begun).await?;
         self.get(&id).await
     }
 
-    async fn create(&self, id: &str, request: &Request<'_>) -> Result<()> {
-        let store = &self.writer.store;
+    /// The command's first state, and all that hangs on it.
+    async fn first(&self, id: &str, request: &Request<'_>) -> Result<Draft> {
+        let Writer { store, cause, .. } = &self.writer;
         let now = self.writer.now();
         let host = store.kind::<Host>().get(request.host_id).await?;
         let waits = request.may_wait && self.must_wait(&host).await?;
-        let command = waiting(
-            waits,
-            now,
-            Command {
-                pipeline_id: request.stage.map(|(pipeline, _)| pipeline.to_owned()),
-                stage: request.stage.map(|(_, stage)| stage),
-                ..Command::new(request.host_id, request.spec.clone(), now)
-            },
-        );
+        let command = Command {
+            pipeline_id: request.stage.map(|(pipeline, _)| pipeline.to_owned()),
+            stage: request.stage.map(|(_, stage)| stage),
+            ..Command::new(request.host_id, request.spec.clone(), now)
+        };
+        let command = if waits { queued(command, now) } else { command };
         let mut draft = self.writer.draft();
         draft.op(Op::Assert { key: host.key.clone(), expect: Expect::Live });
         draft.create(id, &command)?;
@@ -87,16 +87,12 @@ impl Commands {
             let claim = Claim { holder: id.to_owned(), claimed_at: now };
             draft.create(&claim_id(request.host_id), &claim)?;
         }
-        if let Some((pipeline_id, stage)) = request.stage {
-            let outcome = outcome::pending(store, pipeline_id, stage, request.host_id).await?;
-            outcome::begin(&mut draft, &outcome, id, now)?;
-        }
+        outcome::begin(store, &mut draft, id, &command).await?;
         let does = if waits { "waits for" } else { "begins on" };
         let message = format!("{} {does} host {}", command.spec.op, host.hostname);
         let key = self.kind().key(id)?;
-        let cause = &self.writer.cause;
         draft.report(&report::event(cause, &key, &command, EventLevel::Info, message))?;
-        self.taking(request.host_id, self.writer.commit(&draft).await.map(drop)).await
+        Ok(draft)
     }
 
     async fn must_wait(&self, host: &Stored<Host>) -> Result<bool> {
@@ -118,7 +114,7 @@ impl Commands {
                 Ok(Change::to(next, event))
             })
             .await;
-        self.taking(&host_id, taken).await
+        or_busy(&self.writer.store, &host_id, taken).await
     }
 
     /// Puts a command that was not sent back into the queue, and gives its host back: recovery
@@ -127,8 +123,6 @@ impl Commands {
     pub async fn requeue(&self, id: &str, reason: &str) -> Result<Stored<Command>> {
         let cause = &self.writer.cause;
         self.change(id, |command, now| {
-            use outlast_core::Status;
-
             let key = &command.key;
             command.status.check_move(CommandStatus::Queued, &key.to_string())?;
             if !command.spec.retryable || command.pipeline_id.is_some() {
@@ -136,31 +130,17 @@ impl Commands {
                     "{key} cannot be queued again: it is not retryable, or belongs to a pipeline"
                 )));
             }
-            let next = waiting(true, now, (**command).clone());
+            let next = queued((**command).clone(), now);
             let message = format!("{} is queued again: {reason}", next.spec.op);
             let event = report::event(cause, key, &next, EventLevel::Warn, message);
             Ok(Change::to(next, event))
         })
         .await
     }
-
-    /// The same result, or `HostBusy` if somebody else took the host a moment before.
-    async fn taking<T>(&self, host_id: &str, result: Result<T>) -> Result<T> {
-        match result {
-            Err(error) if error.kind() == ErrorKind::Exists => {
-                check_free(&self.writer.store, host_id).await?;
-                Err(error)
-            }
-            other => other,
-        }
-    }
 }
 
-/// The command as it waits in the queue, if it does.
-fn waiting(waits: bool, now: Timestamp, command: Command) -> Command {
-    if !waits {
-        return command;
-    }
+/// The command as it waits in the queue.
+fn queued(command: Command, now: Timestamp) -> Command {
     let longest = command.spec.queue_ms.map(Duration::from_millis);
     let queued_until = longest.map(|longest| now.plus(longest));
     Command { status: CommandStatus::Queued, queued_until, ..command }
@@ -168,8 +148,6 @@ fn waiting(waits: bool, now: Timestamp, command: Command) -> Command {
 
 /// The command in another state, to which it may plainly move.
 pub(super) fn plain(command: &Stored<Command>, to: CommandStatus) -> Result<Command> {
-    use outlast_core::Status;
-
     command.status.check_plain_move(to, &command.key.to_string())?;
     Ok(Command { status: to, ..(**command).clone() })
 }

@@ -63,6 +63,17 @@ pub(super) async fn check_free(store: &Store, host_id: &str) -> Result<()> {
     }
 }
 
+/// The same result, or `HostBusy` if somebody else took the host a moment before.
+pub(super) async fn or_busy<T>(store: &Store, host_id: &str, result: Result<T>) -> Result<T> {
+    if let Err(error) = &result
+        && error.kind() == ErrorKind::Exists
+        && HostBusy::of(error).is_none()
+    {
+        check_free(store, host_id).await?;
+    }
+    result
+}
+
 /// The claim of a command on its host, if it has it.
 pub(super) async fn claim_of(
     store: &Store,

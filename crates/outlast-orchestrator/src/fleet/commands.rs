@@ -1,11 +1,12 @@
 //! The journal of commands: how one is read and how it is written.
 
 use outlast_core::{Claim, Command, CommandStatus, Event, Result, Status, Timestamp};
-use outlast_store::{Collection, Stored};
+use outlast_store::{Collection, Draft, Stored};
 
 use super::busy::{claim_id, claim_of};
 use super::outcome;
 use super::writer::{Writer, written};
+use crate::telemetry;
 
 /// The journal of commands. Cheap to clone.
 ///
@@ -13,7 +14,7 @@ use super::writer::{Writer, written};
 ///
 /// `NotFound` for an unknown command, `IllegalTransition`, naming both states, for a move that its
 /// present one does not allow, `Fenced` on a fleet that lost its right to drive the store;
-/// otherwise those of [`Store::commit_with`](outlast_store::Store::commit_with).
+/// `RetriesExhausted` if others were faster time after time; otherwise the store's.
 ///
 /// # Cancel safety
 ///
@@ -62,29 +63,36 @@ impl Commands {
         id: &str,
         decide: impl Fn(&Stored<Command>, Timestamp) -> Result<Change> + Send + Sync,
     ) -> Result<Stored<Command>> {
-        let store = &self.writer.store;
         let keys = [self.kind().key(id)?];
         let attempt = || async {
             let stored = self.get(id).await?;
-            let command = match decide(&stored, self.writer.now())? {
-                Change::Stay => stored,
-                Change::To(next, event) => self.write(&stored, *next, event).await?,
-            };
-            // It is committed above, where a lost right is told from a lost race.
-            Ok((store.draft(), command))
+            match decide(&stored, self.writer.now())? {
+                Change::Stay => Ok((None, (stored, None))),
+                Change::To(next, event) => {
+                    let draft = self.successor(&stored, &next, event.as_ref()).await?;
+                    Ok((Some(draft), (stored, Some(next))))
+                }
+            }
         };
-        store.commit_with(&keys, attempt).await.map(|(_, command)| command)
+        let (receipt, (stored, next)) = self.writer.write(&keys, attempt).await?;
+        let (Some(receipt), Some(next)) = (receipt, next) else { return Ok(stored) };
+        if next.status.is_settled() && !stored.status.is_settled() {
+            let status = next.status.as_str();
+            metrics::counter!(telemetry::COMMANDS_SETTLED, "status" => status).increment(1);
+        }
+        stored.advanced(*next, written(&receipt, &stored.key)?, receipt.at)
     }
 
-    async fn write(
+    /// The command's next state, and all that hangs on it.
+    async fn successor(
         &self,
         stored: &Stored<Command>,
-        next: Command,
-        event: Option<Event>,
-    ) -> Result<Stored<Command>> {
+        next: &Command,
+        event: Option<&Event>,
+    ) -> Result<Draft> {
         let store = &self.writer.store;
         let mut draft = self.writer.draft();
-        draft.replace(stored, &next)?;
+        draft.replace(stored, next)?;
         match (holds_host(stored.status), holds_host(next.status)) {
             (true, false) => {
                 if let Some(claim) = claim_of(store, stored).await? {
@@ -97,12 +105,11 @@ impl Commands {
             }
             _ => {}
         }
-        outcome::follow(store, &mut draft, stored.id(), &next).await?;
-        if let Some(event) = &event {
+        outcome::follow(store, &mut draft, stored.id(), next).await?;
+        if let Some(event) = event {
             draft.report(event)?;
         }
-        let receipt = self.writer.commit(&draft).await?;
-        stored.advanced(next, written(&receipt, &stored.key)?, receipt.at)
+        Ok(draft)
     }
 }
 

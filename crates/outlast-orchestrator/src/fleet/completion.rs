@@ -10,6 +10,9 @@ const MAX_ERROR_BYTES: usize = 4096;
 /// The longest word for why a command did not succeed, in bytes.
 const MAX_CODE_BYTES: usize = 64;
 
+/// The word of a command that was killed because the orchestrator was shut down.
+pub(super) const SHUT_DOWN: &str = "shutdown";
+
 /// How the work of a command ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
@@ -156,6 +159,17 @@ impl Settlement {
             },
         };
         Self { exit_code: completion.exit_code, ..settlement }
+    }
+
+    /// What the completion of a command that was asked to end with the orchestrator makes of it.
+    pub(super) fn shut_down(command: &Command, completion: &Completion) -> Self {
+        let settlement = Self::completed(command, completion);
+        match settlement.status {
+            CommandStatus::Killed => {
+                settlement.because("the orchestrator was shut down").coded(SHUT_DOWN)
+            }
+            _ => settlement,
+        }
     }
 
     /// What a completion makes of a command that was given up: it succeeded or it did not.

@@ -8,6 +8,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outlast_core::{
@@ -17,7 +18,7 @@ use outlast_store::{Store, Stored, Watch};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::completion::{Completion, KillSignal, Refusal};
+use super::completion::{Completion, KillSignal, Refusal, Settlement};
 use super::executor::{Execution, Executor, Fragments, Released};
 use super::{Commands, Fleet};
 use crate::output::Output;
@@ -75,7 +76,8 @@ impl Driver {
         if shutdown.has_begun() {
             return commands.get(command_id).await;
         }
-        let work = Work { driver: self, commands, id: command_id, shutdown };
+        let is_shut_down = AtomicBool::new(false);
+        let work = Work { driver: self, commands, id: command_id, shutdown, is_shut_down };
         match work.run(&fleet).await {
             // Somebody else was faster: theirs stays.
             Err(error) if error.kind() == ErrorKind::IllegalTransition => {
@@ -93,13 +95,21 @@ struct Work<'a> {
     commands: Commands,
     id: &'a str,
     shutdown: &'a Shutdown,
+    /// Whether it is the shutdown that it was killed for.
+    is_shut_down: AtomicBool,
 }
 
 impl Work<'_> {
     async fn run(&self, fleet: &Fleet) -> Result<Stored<Command>> {
         let executor = &self.driver.executor;
         let command = self.commands.validate(self.id).await?;
-        let host = fleet.hosts().get(&command.host_id).await?;
+        let host = match fleet.hosts().get(&command.host_id).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let refusal = Refusal::new("host_removed", error.to_string());
+                return self.commands.block(self.id, &refusal).await;
+            }
+            host => host?,
+        };
         if let Err(refusal) = executor.validate(&host, &command).await {
             return self.commands.block(self.id, &refusal).await;
         }
@@ -190,7 +200,7 @@ impl Work<'_> {
                 }
                 urgency = self.shutdown.beyond(known) => {
                     known = urgency;
-                    command = self.shut_down(urgency).await?;
+                    command = self.shut_down(&command, urgency).await?;
                 }
                 () = broken.notified() => return Ok(None),
             }
@@ -207,7 +217,10 @@ impl Work<'_> {
         }
     }
 
-    async fn shut_down(&self, urgency: Urgency) -> Result<Stored<Command>> {
+    async fn shut_down(&self, command: &Command, urgency: Urgency) -> Result<Stored<Command>> {
+        if command.status != CommandStatus::Killing {
+            self.is_shut_down.store(true, Ordering::Relaxed);
+        }
         let signal = match urgency {
             Urgency::Immediate => KillSignal::Kill,
             _ => KillSignal::Term,
@@ -225,7 +238,15 @@ impl Work<'_> {
                 && command.spec.reconnect_ms.is_some();
         match ended {
             Ok(completion) if !(may_return && completion == Completion::exited(0)) => {
-                self.commands.finish(self.id, &completion).await
+                let is_shut_down = self.is_shut_down.load(Ordering::Relaxed);
+                let decide = |command: &Command| {
+                    if is_shut_down {
+                        Settlement::shut_down(command, &completion)
+                    } else {
+                        Settlement::completed(command, &completion)
+                    }
+                };
+                self.commands.settle(self.id, decide).await
             }
             Err(error) if !may_return => self.commands.fail(self.id, &failure(&error)).await,
             ended => {

@@ -12,7 +12,8 @@
 //! is an `IllegalTransition`.
 //!
 //! Anybody may ask for commands and settle them with [`Fleet::new`]. Whoever carries them out
-//! needs the right to drive the store: `Fleet::driven_by`, and a `Driver`.
+//! needs the right to drive the store: `Fleet::driven_by`, a `Driver` for one command, and a
+//! `Dispatcher` for what a fleet does by itself: deadlines, silent hosts, queues.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -50,10 +51,16 @@ mod hosts;
 mod listing;
 mod moves;
 mod outcome;
+mod presence;
+mod queue;
 mod report;
 mod settle;
 mod writer;
 
+pub mod pipeline;
+
+#[cfg(feature = "process")]
+mod dispatcher;
 #[cfg(feature = "process")]
 mod driver;
 #[cfg(feature = "process")]
@@ -65,7 +72,11 @@ pub use busy::HostBusy;
 pub use commands::Commands;
 pub use completion::{Completion, KillSignal, Reconnection, Refusal};
 pub use hosts::Hosts;
+pub use presence::{HEARTBEAT, Sweep, last_seen, stale_after};
+pub use queue::Due;
 
+#[cfg(feature = "process")]
+pub use dispatcher::{Dispatcher, DispatcherOptions, Look};
 #[cfg(feature = "process")]
 pub use driver::{Driver, DriverOptions};
 #[cfg(feature = "process")]

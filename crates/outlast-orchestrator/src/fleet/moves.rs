@@ -84,9 +84,10 @@ impl Commands {
             if is_killing && KillSignal::of(command) >= Some(signal) {
                 return Ok(Change::Stay);
             }
-            let next = match is_killing {
-                true => (**command).clone(),
-                false => plain(command, CommandStatus::Killing)?,
+            let next = if is_killing {
+                (**command).clone()
+            } else {
+                plain(command, CommandStatus::Killing)?
             };
             let next = Command {
                 kill_initiated_at: command.kill_initiated_at.or(Some(now)),

@@ -1,10 +1,15 @@
 //! The one way the fleet writes: under the right to drive the store where there is one.
 
-use outlast_core::{Cause, Error, Key, Receipt, Result, Timestamp, Version};
+use std::future::Future;
+
+use outlast_core::{Cause, Error, ErrorKind, Key, Receipt, Result, Timestamp, Version};
 use outlast_store::{Draft, Store};
 
 #[cfg(feature = "process")]
 use crate::Instance;
+
+/// How often somebody else may be faster before that is an error.
+const TRIES: u32 = 8;
 
 /// A store, on whose behalf it is written to, and under which right.
 #[derive(Clone, Debug)]
@@ -48,9 +53,47 @@ impl Writer {
         draft
     }
 
-    /// Commits such a draft. Made within an attempt of [`Store::commit_with`], a lost race is made
-    /// good there, and a lost right is not.
-    pub(super) async fn commit(&self, draft: &Draft) -> Result<Receipt> {
+    /// Reads, decides and commits, as one: anew when what was read changed meanwhile. Without a
+    /// draft nothing is committed. Writers of one key queue within this process.
+    ///
+    /// A lost race is told from a lost right, which is `Fenced` at once.
+    pub(super) async fn write<T, F>(
+        &self,
+        keys: &[Key],
+        decide: impl Fn() -> F,
+    ) -> Result<(Option<Receipt>, T)>
+    where
+        F: Future<Output = Result<(Option<Draft>, T)>>,
+    {
+        let turn = || async {
+            let (draft, answer) = decide().await?;
+            let written = match draft {
+                Some(mut draft) => self.commit(draft.compare()?).await.map(Some),
+                None => Ok(None),
+            };
+            // It was committed here, so there is nothing left to commit there.
+            match written {
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    Ok((self.store.draft(), Err(error)))
+                }
+                written => Ok((self.store.draft(), Ok((written?, answer)))),
+            }
+        };
+        let mut tries = 1;
+        loop {
+            match self.store.commit_with(keys, turn).await?.1 {
+                Err(_) if tries < TRIES => tries += 1,
+                Err(error) => {
+                    let message =
+                        format!("each of {tries} tries met a conflict; the last: {error}");
+                    return Err(Error::new(ErrorKind::RetriesExhausted, message).with_source(error));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn commit(&self, draft: &Draft) -> Result<Receipt> {
         #[cfg(feature = "process")]
         if let Some(instance) = &self.instance {
             return instance.commit(draft).await;
