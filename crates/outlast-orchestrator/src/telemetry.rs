@@ -25,3 +25,12 @@ pub const WINDOW_DISPATCHES: &str = "outlast_window_dispatches_total";
 pub const WINDOW_DEAD_LETTERS: &str = "outlast_window_dead_letters_total";
 /// Failures to write what had been acknowledged with relaxed acknowledgement.
 pub const WINDOW_LOSSES: &str = "outlast_window_losses_total";
+
+/// Deltas that were read from the feed, once for all subscriptions.
+pub const SYNC_DELTAS: &str = "outlast_sync_deltas_total";
+/// Subscriptions that follow at the moment.
+pub const SYNC_FOLLOWERS: &str = "outlast_sync_followers";
+/// Times a subscription had to begin anew.
+pub const SYNC_RESYNCS: &str = "outlast_sync_resyncs_total";
+/// Snapshots that were taken.
+pub const SYNC_SNAPSHOTS: &str = "outlast_sync_snapshots_total";
