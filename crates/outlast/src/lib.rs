@@ -66,7 +66,10 @@ pub use open::{open, open_with};
 pub use outlast_core as core;
 pub use outlast_core::*;
 pub use outlast_store as store;
-pub use outlast_store::{Collection, Draft, Past, Retry, Store, StoreOptions, Stored, Watch};
+pub use outlast_store::{
+    AuditEntry, AuditQuery, AuditState, Checkpointed, Collection, Draft, Past, Restored, Retry,
+    Store, StoreOptions, Stored, Watch,
+};
 
 #[cfg(feature = "memory")]
 pub use outlast_memory as memory;

@@ -35,6 +35,7 @@ async fn prepared() -> Store {
     let notes = store.kind::<Note>();
     let first = notes.create("a", &note("one")).await.unwrap();
     notes.replace(&first, note("two")).await.unwrap();
+    notes.checkpoint("a", "first").await.unwrap();
     store.kind::<Door>().create("d", &door(Lock::Open)).await.unwrap();
     store
 }
@@ -187,6 +188,49 @@ async fn a_change_of_one_entity_happens_whole_or_not_at_all() {
         ("rollback_to", |store| {
             Box::pin(async move {
                 store.kind::<Note>().rollback_to("a", 1).await.unwrap();
+            })
+        }),
+    ];
+    for (name, call) in calls {
+        check(name, call).await;
+    }
+}
+
+#[tokio::test]
+async fn saving_and_deciding_happen_whole_or_not_at_all() {
+    let calls: [(&str, Call); 4] = [
+        ("checkpoint", |store| {
+            Box::pin(async move {
+                store.kind::<Note>().checkpoint("a", "by hand").await.unwrap();
+            })
+        }),
+        ("checkpoint_all", |store| {
+            Box::pin(async move {
+                let notes = store.kind::<Note>();
+                let done = notes.checkpoint_all(&notes.query().unwrap(), "all").await.unwrap();
+                assert_eq!(done.saved, 1);
+            })
+        }),
+        ("restore", |store| {
+            Box::pin(async move {
+                let notes = store.kind::<Note>();
+                let first = notes.latest_checkpoint("a").await.unwrap().unwrap();
+                notes.restore(first.id()).await.unwrap();
+            })
+        }),
+        ("commit_with", |store| {
+            Box::pin(async move {
+                let notes = store.kind::<Note>();
+                let keys = [notes.key("a").unwrap(), Key::new("door", "d").unwrap()];
+                let attempt = || async {
+                    let note_read = notes.get("a").await?;
+                    let door_read = store.kind::<Door>().get("d").await?;
+                    let mut draft = store.draft();
+                    draft.replace(&note_read, &note("three"))?;
+                    draft.replace(&door_read, &door(Lock::Shut))?;
+                    Ok((draft, ()))
+                };
+                store.commit_with(&keys, attempt).await.unwrap();
             })
         }),
     ];

@@ -7,7 +7,7 @@ use outlast_core::{
 };
 use outlast_store::{Retry, Store, StoreOptions};
 
-use crate::kinds::{Door, Lock, Note, door, note};
+use crate::kinds::{Door, Lock, Note, door, note, set};
 use crate::shaky::{Fate, Shaky, interfere};
 use crate::{kind, store};
 
@@ -153,7 +153,7 @@ async fn a_rollback_from_another_version_is_refused_and_writes_nothing() {
     let store = store();
     let notes = store.kind::<Note>();
     notes.create("a", &note("one")).await.unwrap();
-    notes.update("a", |note| Ok(note.text = "two".into())).await.unwrap();
+    notes.update("a", set("two")).await.unwrap();
     let key = notes.key("a").unwrap();
     let refused = store.rollback_from(&key, 1, 1, Cause::default()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict);

@@ -1,7 +1,8 @@
 //! The kinds of entities these tests keep.
 
-use outlast_core::{Entity, NoStatus, status_machine};
+use outlast_core::{Entity, NoStatus, Result, status_machine};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A kind of one's own takes this much and no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,14 @@ pub(crate) fn note(text: &str) -> Note {
     Note { text: text.to_owned() }
 }
 
+/// The closure that writes another text.
+pub(crate) fn set(text: &str) -> impl FnMut(&mut Note) -> Result<()> + Send {
+    move |note| {
+        text.clone_into(&mut note.text);
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counter {
     pub(crate) n: u64,
@@ -26,6 +35,69 @@ pub(crate) struct Counter {
 impl Entity for Counter {
     type Status = NoStatus;
     const KIND: &'static str = "counter";
+}
+
+/// A kind with something that is nobody's business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: String,
+}
+
+impl Entity for Login {
+    type Status = NoStatus;
+    const KIND: &'static str = "login";
+    const REDACT: Option<fn(&mut Value)> = Some(|value| {
+        if let Some(password) = value.get_mut("password") {
+            *password = "***".into();
+        }
+    });
+}
+
+pub(crate) fn login(password: &str) -> Login {
+    Login { user: "ann".to_owned(), password: password.to_owned() }
+}
+
+pub(crate) fn change_password(to: &str) -> impl FnMut(&mut Login) -> Result<()> + Send {
+    move |login| {
+        to.clone_into(&mut login.password);
+        Ok(())
+    }
+}
+
+status_machine! {
+    /// The state of a job.
+    pub enum Stage {
+        /// It waits.
+        Waiting = "waiting" => [Working],
+        /// It is done.
+        Working = "working" => [Waiting, Over],
+        /// It was done. Only who means it begins it again.
+        Over = "over" => [] + [Waiting] settled,
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) stage: Stage,
+    pub(crate) steps: u64,
+}
+
+impl Entity for Job {
+    type Status = Stage;
+    const KIND: &'static str = "job";
+
+    fn status(&self) -> Option<Stage> {
+        Some(self.stage)
+    }
+
+    fn set_status(&mut self, status: Stage) {
+        self.stage = status;
+    }
+}
+
+pub(crate) fn job(stage: Stage, steps: u64) -> Job {
+    Job { stage, steps }
 }
 
 status_machine! {

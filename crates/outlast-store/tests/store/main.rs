@@ -2,15 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod audit;
 mod bounds;
 mod cancel;
+mod checkpoint;
 mod closing;
 mod content;
 mod draft;
 mod enqueue;
 mod history;
 mod kinds;
+mod locking;
+mod secrets;
 mod shaky;
+mod turn;
 mod typed;
 mod update;
 mod watch;
