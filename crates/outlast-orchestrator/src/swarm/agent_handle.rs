@@ -8,8 +8,8 @@ use outlast_store::{Draft, Stored};
 
 use super::handle::{AgentHandle, Answer, Step, report};
 use super::life::{
-    BLOCK, COMPLETE, FAIL, Failure, KILL, PAUSE, REQUEUE, RESUME, RETRY, SPAWN, START, UNBLOCK,
-    failed, moved, revived,
+    BLOCK, COMPLETE, FAIL, Failure, GIVE_UP, KILL, PAUSE, REQUEUE, RESUME, RETRY, SPAWN, START,
+    UNBLOCK, failed, moved, revived,
 };
 use super::notice::{Tone, notice};
 use super::rule::Rule;
@@ -77,15 +77,7 @@ impl AgentHandle {
     /// in seconds, at most five minutes: [`Retries`](super::Retries) sees to that. An agent that
     /// is not running, or whose swarm is over, is given up at once: it has failed.
     pub async fn fail(&self, error: &str) -> Result<Stored<Agent>> {
-        let agent = self
-            .settle(|agent, swarm, now| {
-                FAIL.check(&agent.key, agent.status)?;
-                let is_over = swarm.is_some_and(|swarm| swarm.status.is_settled());
-                let (next, failure) = failed(agent, error, is_over, now);
-                let told = self.failure(agent, &next, failure);
-                Ok(Some(AgentStep { next, told: Some(told) }))
-            })
-            .await?;
+        let agent = self.failed(&FAIL, error, false).await?;
         if agent.status == AgentStatus::Retrying {
             self.orchestra.hurry();
             if agent.retry_count == 0 {
@@ -93,6 +85,12 @@ impl AgentHandle {
             }
         }
         Ok(agent)
+    }
+
+    /// Says that it went wrong in a way that trying again does not mend: it has failed, whatever
+    /// retries it had left. Of the error at most 4096 bytes are kept.
+    pub async fn give_up(&self, error: &str) -> Result<Stored<Agent>> {
+        self.failed(&GIVE_UP, error, true).await
     }
 
     /// Tries it again though it had been given up: failed to retrying, due at once.
@@ -134,6 +132,22 @@ impl AgentHandle {
         self.change(|agent, now| {
             rule.check(&agent.key, agent.status)?;
             Ok(Some(Step::quiet(moved(agent, rule.to, now))))
+        })
+        .await
+    }
+
+    async fn failed(
+        &self,
+        rule: &Rule<AgentStatus>,
+        error: &str,
+        for_good: bool,
+    ) -> Result<Stored<Agent>> {
+        self.settle(|agent, swarm, now| {
+            rule.check(&agent.key, agent.status)?;
+            let is_over = swarm.is_some_and(|swarm| swarm.status.is_settled());
+            let (next, failure) = failed(agent, error, for_good || is_over, now);
+            let told = self.failure(agent, &next, failure);
+            Ok(Some(AgentStep { next, told: Some(told) }))
         })
         .await
     }

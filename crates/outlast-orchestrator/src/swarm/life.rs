@@ -28,6 +28,7 @@ pub(super) const FAIL: Rule<AgentStatus> = Rule {
     from: &[Pending, Spawning, Running, Paused, Blocked, Retrying],
     to: Failed,
 };
+pub(super) const GIVE_UP: Rule<AgentStatus> = Rule { name: "give_up", ..FAIL };
 pub(super) const KILL: Rule<AgentStatus> = Rule {
     name: "kill",
     from: &[Pending, Spawning, Running, Paused, Blocked, Retrying],
@@ -38,7 +39,7 @@ pub(super) const REQUEUE: Rule<AgentStatus> =
     Rule { name: "requeue", from: &[Failed], to: Pending };
 
 /// The agent in another state, with the times that go with it.
-pub(super) fn moved(agent: &Agent, to: AgentStatus, now: Timestamp) -> Agent {
+pub(crate) fn moved(agent: &Agent, to: AgentStatus, now: Timestamp) -> Agent {
     let mut next = Agent { status: to, next_retry_at: None, ..agent.clone() };
     match to {
         Running => {

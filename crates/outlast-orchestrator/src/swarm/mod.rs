@@ -72,12 +72,13 @@
 //!   outside the store. They are counted when they end, and none of them is tried again.
 //! - An agent that was given up may be tried again when [asked for](AgentHandle::retry), but not
 //!   once its swarm is over, which its own end may have brought about.
+//! - Rolling an agent back leaves its swarm alone: [`reconcile`](SwarmHandle::reconcile) it then.
 //! - Nothing is tried again by itself: something has to [`run`](Retries::run) the retries.
 
 mod agent_handle;
 mod agents;
 mod handle;
-mod life;
+pub(crate) mod life;
 mod listing;
 mod notice;
 mod orchestra;
@@ -87,7 +88,7 @@ mod session_handle;
 mod sessions;
 mod swarm_handle;
 mod swarms;
-mod tally;
+pub(crate) mod tally;
 
 pub use agent_handle::{LAST_ACTIVITY, PROGRESS};
 pub use agents::{Agents, NewAgent};

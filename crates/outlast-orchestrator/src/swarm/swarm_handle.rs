@@ -8,10 +8,10 @@ use outlast_core::{
 use outlast_store::Stored;
 
 use super::agents::NewAgent;
-use super::handle::{AgentHandle, Step, SwarmHandle};
+use super::handle::{AgentHandle, Answer, Step, SwarmHandle, report};
 use super::notice::{Tone, clip, notice};
 use super::rule::Rule;
-use super::tally::{conclude, end};
+use super::tally::{conclude, end, recounted};
 
 const ACTIVATE: Rule<SwarmStatus> =
     Rule { name: "activate", from: &[Creating, Scaling], to: Active };
@@ -140,14 +140,33 @@ impl SwarmHandle {
         .await
     }
 
-    /// Says that its agents were compared with what it asks for, after recovery found it half made
-    /// or half scaled. A swarm that needs no such thing stays as it is.
-    pub async fn reconciled(&self) -> Result<Stored<Swarm>> {
-        self.change(|swarm, _| {
-            let next = Swarm { needs_reconcile: false, ..(**swarm).clone() };
-            Ok(swarm.needs_reconcile.then_some(Step::quiet(next)))
-        })
-        .await
+    /// Counts its agents anew, and takes off the mark of a swarm that recovery found half made or
+    /// half scaled: for after such a recovery, and after one of its agents was rolled back or
+    /// imported. If it is active and none is at work, it completes or fails. What is right already
+    /// stays as it is.
+    pub async fn reconcile(&self) -> Result<Stored<Swarm>> {
+        let store = self.orchestra.store();
+        let swarms = store.kind::<Swarm>();
+        let attempt = || async {
+            let (mut draft, swarm) = (self.orchestra.draft(), self.get().await?);
+            if let Err(refusal) = self.check_version(&swarm) {
+                return Ok((draft, Answer::Refused(refusal)));
+            }
+            // No agent comes or ends without a new version of the swarm, so what is counted now is
+            // right if the swarm is still at the version that was read before.
+            let metrics = recounted(store, swarm.id()).await?;
+            let mut next = Swarm { metrics, needs_reconcile: false, ..(*swarm).clone() };
+            let (cause, now) = (self.orchestra.cause(), self.orchestra.now());
+            let told = conclude(&mut next, &swarm.key, cause, now);
+            if next == *swarm {
+                return Ok((draft, Answer::Stays(swarm)));
+            }
+            draft.replace(&swarm, &next)?;
+            report(&mut draft, told.as_slice())?;
+            Ok((draft, Answer::Becomes(swarm, next)))
+        };
+        let (receipt, answer) = store.commit_with(&[swarms.key(&self.id)?], attempt).await?;
+        answer.settle(receipt)
     }
 
     /// Moves it by a rule, with what else is to change.

@@ -4,12 +4,16 @@
 //! least one of its agents did, and failed if none did, be it that they failed or were killed.
 //! Counting and ending are part of the commit that changes the agent.
 
-use outlast_core::{AgentStatus, Cause, Event, Key, Swarm, SwarmMetrics, SwarmStatus, Timestamp};
+use outlast_core::{
+    Agent, AgentStatus, AttrName, AttrValue, Cause, Event, Filter, Key, Result, Status, Swarm,
+    SwarmMetrics, SwarmStatus, Timestamp,
+};
+use outlast_store::Store;
 
 use super::notice::{Tone, notice};
 
 /// The swarm once one of its agents moved; an agent that comes from nowhere is a new one.
-pub(super) fn counted(swarm: &Swarm, from: Option<AgentStatus>, to: AgentStatus) -> Swarm {
+pub(crate) fn counted(swarm: &Swarm, from: Option<AgentStatus>, to: AgentStatus) -> Swarm {
     let mut next = swarm.clone();
     match from {
         None => next.metrics.total = next.metrics.total.saturating_add(1),
@@ -34,8 +38,28 @@ fn count_of(metrics: &mut SwarmMetrics, status: AgentStatus) -> Option<&mut u32>
     }
 }
 
+/// What the agents of a swarm are, counted in the index.
+pub(super) async fn recounted(store: &Store, swarm_id: &str) -> Result<SwarmMetrics> {
+    let agents = store.kind::<Agent>();
+    let query = agents.query()?.filter(Filter::is(AttrName::group(), swarm_id));
+    let counts = agents.count(&query, &[AttrName::status()]).await?;
+    let mut metrics = SwarmMetrics { total: clamped(counts.total), ..SwarmMetrics::default() };
+    for (group, found) in counts.groups {
+        if let [Some(AttrValue::Text(status))] = group.as_slice()
+            && let Some(count) = count_of(&mut metrics, AgentStatus::parse(status)?)
+        {
+            *count = clamped(found);
+        }
+    }
+    Ok(metrics)
+}
+
+fn clamped(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 /// Ends a swarm all of whose agents are over, and tells of it.
-pub(super) fn conclude(
+pub(crate) fn conclude(
     swarm: &mut Swarm,
     key: &Key,
     cause: &Cause,

@@ -1,0 +1,24 @@
+//! Swarms, agents and sessions, over every backend.
+
+#![cfg(feature = "swarm")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod agent_moves;
+mod budget;
+mod causes;
+mod concurrent;
+mod ending;
+#[cfg(feature = "process")]
+mod fenced;
+mod listing;
+#[path = "../support/opened.rs"]
+mod opened;
+mod random;
+mod restart;
+mod retry;
+mod running;
+mod sessions;
+mod support;
+mod swarm_moves;
+mod timer;
+mod versions;
