@@ -59,3 +59,13 @@ fn sqlite_remembers() {
     assert_eq!(first, "visit 1 (sqlite, durable)\n");
     assert_eq!(second, "visit 2 (sqlite, durable)\n");
 }
+
+#[test]
+#[cfg(all(feature = "memory", feature = "swarm"))]
+fn a_swarm_completes_though_one_agent_had_to_be_escalated() {
+    let failed = "agent/tester is retrying with large\n";
+    assert_eq!(
+        run("swarm", &[]),
+        format!("{failed}swarm/review is completed, 380 cents are left\n")
+    );
+}
