@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, events, export, history, hosts, import, journal, logs, pipelines, prune, ps, run,
-    schema, sessions, show, stats, swarms, verify, windows,
+    agents, audit, checkpoints, events, export, history, hosts, import, journal, logs, pipelines,
+    prune, ps, recover, rollback, run, schema, sessions, show, stats, swarms, verify, windows,
 };
 use crate::{config, exit};
 
@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Query(Query),
     Import(import::ImportArgs),
     Prune(prune::PruneArgs),
+    Checkpoints(checkpoints::CheckpointsArgs),
+    Rollback(rollback::RollbackArgs),
+    Recover(recover::RecoverArgs),
     Schema(schema::SchemaArgs),
 }
 
@@ -68,6 +71,7 @@ pub(crate) enum Query {
     Pipelines(pipelines::PipelinesArgs),
     Windows(windows::WindowsArgs),
     Events(events::EventsArgs),
+    Audit(audit::AuditArgs),
     Stats(stats::StatsArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),

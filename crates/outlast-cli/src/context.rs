@@ -1,8 +1,11 @@
 //! What every command works with: the configuration, the output, and the store it opens.
 
+use std::env;
 use std::time::Duration;
 
-use outlast::{Error, Location, OpenOptions, Result, Store, StoreOptions, Upgrade};
+use outlast::{
+    Actor, Cause, Error, Id, Location, OpenOptions, Result, Store, StoreOptions, Upgrade,
+};
 
 use crate::args::Cli;
 use crate::commands;
@@ -63,7 +66,8 @@ impl Context {
             }
             (Access::Read, _) => OpenOptions::read_only(),
         };
-        location.open(open, StoreOptions::default()).await
+        let Config { locking, audit, .. } = self.config;
+        location.open(open, StoreOptions { locking, audit, ..StoreOptions::default() }).await
     }
 }
 
@@ -77,6 +81,13 @@ pub(crate) fn must_be(location: &Location) -> Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Who asks for a change, and why: the user by the name of the environment, else the system.
+pub(crate) fn cause(reason: &str) -> Result<Cause> {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok());
+    let user = user.filter(|user| !user.is_empty()).map(Id::new).transpose()?;
+    Ok(Cause::by(user.map_or(Actor::System, Actor::User)).because(reason))
 }
 
 /// Closes the store whatever came of the command; the command's own failure goes first.

@@ -10,7 +10,7 @@ use outlast::ErrorKind;
 pub(crate) enum Exit {
     /// Everything asked for was done; of a run, every task completed.
     Completed = 0,
-    /// A task of the run failed.
+    /// A task of the run failed, or something could not be recovered.
     WorkFailed = 1,
     /// The arguments, the location of the store, the configuration or a file given is wrong.
     Usage = 2,
@@ -28,7 +28,7 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  everything asked for was done; of a run, every task completed
-  1  a task of the run failed
+  1  a task of the run failed, or something could not be recovered
   2  the arguments, the location, the configuration or a file given is wrong
   3  interrupted: a run has work left, or a signal (Ctrl-C) ended the command
   4  refused by what is stored: not found, exists already, held by another run

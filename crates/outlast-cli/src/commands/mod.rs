@@ -1,6 +1,8 @@
 //! One file per command.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
+pub(crate) mod checkpoints;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod history;
@@ -11,6 +13,8 @@ pub(crate) mod logs;
 pub(crate) mod pipelines;
 pub(crate) mod prune;
 pub(crate) mod ps;
+pub(crate) mod recover;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod sessions;
@@ -33,6 +37,9 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
         Command::Run(args) => run::run(args, context).await,
         Command::Import(args) => import::run(&args, context).await,
         Command::Prune(args) => prune::run(&args, context).await,
+        Command::Recover(args) => recover::run(&args, context).await,
+        Command::Checkpoints(args) => checkpoints::run(&args, context).await,
+        Command::Rollback(args) => rollback::run(&args, context).await,
         Command::Schema(args) => schema::run(&args, context).await,
         Command::Query(query) => {
             let mut signals = Signals::listen()?;
@@ -57,6 +64,7 @@ async fn look(query: &Query, store: &Store, context: &mut Context) -> Outcome {
         Query::Pipelines(args) => pipelines::run(args, store, context).await,
         Query::Windows(args) => windows::run(args, store, context).await,
         Query::Events(args) => events::run(args, store, context).await,
+        Query::Audit(args) => audit::run(args, store, context).await,
         Query::Stats(args) => stats::run(args, store, context).await,
         Query::Export(args) => export::run(args, store, context).await,
         Query::Verify(args) => verify::run(args, store, context).await,

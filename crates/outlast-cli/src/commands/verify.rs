@@ -60,10 +60,14 @@ pub(crate) async fn run(_args: &VerifyArgs, store: &Store, context: &mut Context
 fn show(out: &mut Output, found: &Verification, references: &References) -> Result<(), Failure> {
     let Verification { entities, versions, entries, damages, damaged } = found;
     if out.is_json() {
-        let damages = damages.iter().map(DamageView::of).collect();
-        let (entities, versions, entries) = (*entities, *versions, *entries);
-        let damaged = *damaged;
-        return out.json(&View { entities, versions, entries, damaged, damages, references });
+        return out.json(&View {
+            entities: *entities,
+            versions: *versions,
+            entries: *entries,
+            damaged: *damaged,
+            damages: damages.iter().map(DamageView::of).collect(),
+            references,
+        });
     }
     for Damage { what, place, why, .. } in damages {
         out.line(&format!("damaged: {what} in {place}: {why}"))?;

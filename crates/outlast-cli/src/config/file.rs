@@ -46,6 +46,7 @@ fn flatten(prefix: &str, table: toml::Table, settings: &mut Vec<(String, String)
         match value {
             Value::Table(inner) => flatten(&format!("{name}."), inner, settings)?,
             Value::String(text) => settings.push((name, text)),
+            Value::Boolean(switch) => settings.push((name, switch.to_string())),
             Value::Integer(number) => settings.push((name, number.to_string())),
             other => {
                 let found = other.type_str();

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use outlast::recovery::Table;
 use outlast::{Error, OnIdle, RecoveryPolicy, Result};
 
 use crate::config::Config;
@@ -74,6 +75,27 @@ pub(super) const KEYS: &[Key] = &[
         set: |config, text| put(&mut config.flush_interval, positive(text)),
     },
     Key {
+        name: "recover",
+        env: "OUTLAST_RECOVER",
+        default: "none",
+        about: "what recover does otherwise than usual, as in agent.running=keep,command.pending=requeue",
+        set: |config, text| put(&mut config.recover, recover(text)),
+    },
+    Key {
+        name: "locking",
+        env: "OUTLAST_LOCKING",
+        default: "true",
+        about: "whether what was read has to be unchanged when it is written: true or false",
+        set: |config, text| put(&mut config.locking, choice(text, &SWITCH)),
+    },
+    Key {
+        name: "audit",
+        env: "OUTLAST_AUDIT",
+        default: "true",
+        about: "whether who changed something and why is recorded: true or false",
+        set: |config, text| put(&mut config.audit, choice(text, &SWITCH)),
+    },
+    Key {
         name: "retention.tasks",
         env: "OUTLAST_RETENTION_TASKS",
         default: "30d",
@@ -87,6 +109,7 @@ const RECOVERY: [(&str, RecoveryPolicy); 3] = [
     ("interrupted", RecoveryPolicy::Interrupted),
     ("failed", RecoveryPolicy::Failed),
 ];
+const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
 const ON_IDLE: [(&str, OnIdle); 2] = [("mark", OnIdle::Mark), ("interrupt", OnIdle::Interrupt)];
 
 impl Key {
@@ -99,6 +122,29 @@ impl Key {
 fn put<T>(place: &mut T, value: Result<T>) -> Result<()> {
     *place = value?;
     Ok(())
+}
+
+/// The table of recovery with changes to it, as `kind.state=policy`.
+pub(crate) fn overrides(table: &Table, changes: &[impl AsRef<str>]) -> Result<Table> {
+    changes.iter().try_fold(table.clone(), |table, change| {
+        let change = change.as_ref();
+        let parts = change.split_once('=').and_then(|(cell, policy)| {
+            let (kind, state) = cell.trim().split_once('.')?;
+            Some((kind, state, policy.trim()))
+        });
+        let (kind, state, policy) = parts.ok_or_else(|| {
+            Error::invalid(format!("{change:?} is no KIND.STATE=POLICY, as in agent.running=keep"))
+        })?;
+        table.with(kind, state, policy.parse()?)
+    })
+}
+
+fn recover(text: &str) -> Result<Table> {
+    let changes: Vec<_> = match text {
+        "none" => Vec::new(),
+        text => text.split(',').collect(),
+    };
+    overrides(&Table::default(), &changes)
 }
 
 fn count(text: &str) -> Result<usize> {

@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
+use outlast::recovery::Table;
 use outlast::{Error, Location, OnIdle, RecoveryPolicy, Result};
 
 use crate::args::Global;
 use crate::config::key::{KEYS, Key};
 use crate::exit;
+pub(crate) use key::overrides;
 
 /// What the program goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,12 @@ pub(crate) struct Config {
     pub(crate) on_idle: OnIdle,
     /// How long captured output may wait before it is written.
     pub(crate) flush_interval: Duration,
+    /// What recovery does about which state of which kind.
+    pub(crate) recover: Table,
+    /// Whether what was read has to be unchanged when it is written.
+    pub(crate) locking: bool,
+    /// Whether who changed something and why is recorded.
+    pub(crate) audit: bool,
     /// How old settled tasks and their output get before `prune` removes them.
     pub(crate) task_retention: Duration,
 }
@@ -92,6 +100,9 @@ impl Config {
             idle_threshold: Duration::ZERO,
             on_idle: OnIdle::default(),
             flush_interval: Duration::ZERO,
+            recover: Table::default(),
+            locking: true,
+            audit: true,
             task_retention: Duration::ZERO,
         };
         KEYS.iter().try_for_each(|key| (key.set)(&mut config, key.default))?;

@@ -9,7 +9,7 @@ fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
 }
 
 /// A setting with a value that is not its default, and that value as it is read.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 11] = [
     ("db", "sled:elsewhere"),
     ("max_concurrent", "7"),
     ("grace", "3s"),
@@ -17,6 +17,9 @@ const OTHERS: [(&str, &str); 8] = [
     ("idle_threshold", "5m"),
     ("on_idle", "interrupt"),
     ("flush_interval", "1s"),
+    ("recover", "agent.running=keep, command.pending = requeue"),
+    ("locking", "false"),
+    ("audit", "false"),
     ("retention.tasks", "12h"),
 ];
 
@@ -99,6 +102,12 @@ fn a_value_that_cannot_be_is_refused_and_its_place_named() {
         ("OUTLAST_IDLE_THRESHOLD", "0s"),
         ("OUTLAST_ON_IDLE", "kill"),
         ("OUTLAST_FLUSH_INTERVAL", "soon"),
+        ("OUTLAST_RECOVER", "agent.running"),
+        ("OUTLAST_RECOVER", "agent.asleep=keep"),
+        ("OUTLAST_RECOVER", "agent.running=orphan"),
+        ("OUTLAST_RECOVER", "robot.running=keep"),
+        ("OUTLAST_LOCKING", "on"),
+        ("OUTLAST_AUDIT", ""),
         ("OUTLAST_RETENTION_TASKS", "-1d"),
         ("OUTLAST_MAX_CONCURENT", "3"),
     ];

@@ -7,7 +7,7 @@ use crate::bench::{Bench, Ran, two_runs};
 use crate::world::world;
 
 /// The commands that only look, with what they need.
-const READERS: [&[&str]; 18] = [
+const READERS: [&[&str]; 21] = [
     &["ps"],
     &["swarms"],
     &["agents", "--swarm", "s-1"],
@@ -17,6 +17,9 @@ const READERS: [&[&str]; 18] = [
     &["pipelines"],
     &["windows", "--all"],
     &["events"],
+    &["audit", "swarm"],
+    &["checkpoints", "list"],
+    &["recover", "--dry-run"],
     &["show", "s-1"],
     &["pipelines", "p-1"],
     &["logs", "c-1"],

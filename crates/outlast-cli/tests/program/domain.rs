@@ -87,7 +87,7 @@ fn each_kind_is_a_table_for_people() {
         ("hosts", "ID   STATUS", &["web", "2023-11-14T22:13:25Z", "offline"]),
         ("commands", "ID   STATUS", &["h-1", "pull", "1m01s", "p-1"]),
         ("pipelines", "ID   STATUS", &["deploy", "2 of 2"]),
-        ("windows", "ID   STATUS", &["packer", "join", "order 1 of 2", "0.0s"]),
+        ("windows", "ID   STATUS", &["packer", "join", "order 1 of 2", "2182-04-25T07:06:40Z"]),
     ];
     on_each(|bench| {
         for (command, heading, parts) in table {
@@ -104,12 +104,15 @@ fn each_kind_is_a_table_for_people() {
 #[test]
 fn an_entity_of_any_kind_can_be_shown() {
     let table = [
+        ("claim", "host/h-1", "state.holder", json!("c-2")),
         ("swarm", "s-1", "state.config.name", json!("crew")),
         ("swarm", "s-1", "agents_by_status", json!({"failed": 1, "running": 1})),
         ("swarm", "s-1", "transitions.1.actor", json!("user:ann")),
         ("agent", "a-2", "state.status", json!("failed")),
         ("session", "e-1", "attributes.group", json!("s-1")),
         ("host", "h-1", "transient.last_seen", json!(1_700_000_005_000_000_i64)),
+        ("host", "h-1", "busy_with", json!("c-2")),
+        ("host", "h-2", "transitions.0.to", json!("offline")),
         ("command", "c-1", "log.stdout_bytes", json!(7)),
         ("pipeline", "p-1", "outcomes.1.exit_code", json!(7)),
         ("window", "w-1", "items.0.artifact_ids", json!(["r-1"])),
@@ -120,6 +123,7 @@ fn an_entity_of_any_kind_can_be_shown() {
         ("note", "n-1", "state.text", json!("one")),
     ];
     on_each(|bench| {
+        assert_eq!(bench.json(&["show", "h-2"]).get("busy_with"), None);
         for (kind, id, path, expected) in &table {
             let shown = bench.json(&["show", id]);
             assert_eq!((&shown["kind"], &shown["id"]), (&json!(kind), &json!(id)));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use outlast::{
-    Actor, Agent, AgentStatus, Artifact, AttrName, AttrValue, Attributes, Budget, Cause, Command,
-    CommandStatus, Entity, Event, EventCategory, EventLevel, Host, HostStatus, Key, NoStatus,
-    OpSpec, Pipeline, PipelineRecovery, PipelineStatus, Session, StageOutcome, StageStatus, Store,
-    Swarm, SwarmConfig, SwarmStatus, Window, WindowItem, WindowKind, WindowStatus,
+    Actor, Agent, AgentStatus, Artifact, AttrName, AttrValue, Attributes, Budget, Cause, Claim,
+    Command, CommandStatus, Entity, Event, EventCategory, EventLevel, Host, HostStatus, Key,
+    NoStatus, OpSpec, Pipeline, PipelineRecovery, PipelineStatus, Session, StageOutcome,
+    StageStatus, Store, Swarm, SwarmConfig, SwarmStatus, Window, WindowItem, WindowKind,
+    WindowStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -92,6 +93,7 @@ async fn fleet(store: &Store) {
     {
         let host = Host { status, ..Host::new(name, at(0)) };
         hosts.create(id, &host).await.unwrap();
+        claim(store, &format!("hostname/{name}"), id).await;
     }
     let seen = AttrName::new(Host::LAST_SEEN).unwrap();
     hosts.touch("h-1", Attributes::from([(seen, AttrValue::from(at(5)))])).await.unwrap();
@@ -144,7 +146,13 @@ async fn fleet(store: &Store) {
         let id = StageOutcome::id_of("p-1", stage, host);
         store.kind::<StageOutcome>().create(&id, &outcome).await.unwrap();
     }
+    claim(store, "host/h-1", "c-2").await;
     output(store, "c-1").await;
+}
+
+async fn claim(store: &Store, name: &str, holder: &str) {
+    let claim = Claim { holder: holder.to_owned(), claimed_at: at(0) };
+    store.kind::<Claim>().create(name, &claim).await.unwrap();
 }
 
 fn status_is_over(status: CommandStatus) -> bool {
@@ -204,8 +212,8 @@ fn window(operation: &str, now: outlast::Timestamp) -> Window {
         window_count: None,
         opened_at_seq: 1,
         created_at: now,
-        // Long over, so that nothing is left.
-        window_end: Some(at(10)),
+        // Far away, so that time changes nothing while a test runs.
+        window_end: Some(at(5_000_000_000)),
         finished_at: None,
         dispatch: None,
         error: None,
