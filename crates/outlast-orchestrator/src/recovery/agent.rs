@@ -1,12 +1,13 @@
 //! Agents: those at work have failed, and their swarm counts them in the same commit.
 
 use outlast_core::{Agent, AgentStatus, Result, Status, Swarm};
-use outlast_store::Stored;
+use outlast_store::{Draft, Stored};
 use serde_json::json;
 
 use super::policy::Policy;
 use super::report::Outcome;
 use super::scene::{Linked, Recoverable, Scene, Verdict, meaningless, told};
+use crate::swarm::{life, tally};
 
 /// What is said of an agent that was at work.
 pub(super) const INTERRUPTED: &str = "interrupted by orchestrator restart";
@@ -43,40 +44,41 @@ async fn owner<T: outlast_core::Entity>(
 }
 
 async fn fail(scene: &Scene<'_>, stored: &Stored<Agent>) -> Result<Verdict> {
-    let now = scene.now();
-    let runtime = stored.started_at.map(|started| now.since(started).as_millis());
-    let next = Agent {
-        status: AgentStatus::Failed,
-        last_error: Some(INTERRUPTED.to_owned()),
-        completed_at: Some(now),
-        next_retry_at: None,
-        runtime_ms: runtime.and_then(|runtime| u64::try_from(runtime).ok()),
-        ..(**stored).clone()
-    };
+    let moved = life::moved(stored, AgentStatus::Failed, scene.now());
+    let next = Agent { last_error: Some(INTERRUPTED.to_owned()), ..moved };
     let mut draft = scene.draft(INTERRUPTED);
     draft.replace(stored, &next)?;
-    let problem = match &stored.swarm_id {
-        Some(swarm_id) => count(scene, &mut draft, swarm_id).await?,
-        None => None,
-    };
     let found = stored.status.as_str();
     let message = format!("{} was {found}: {INTERRUPTED}", stored.key);
     draft.report(&told(&stored.key, message, json!({ "found": found })))?;
+    let problem = match &stored.swarm_id {
+        Some(swarm_id) => count(scene, &mut draft, stored.status, swarm_id).await?,
+        None => None,
+    };
     Ok(Verdict::change(Outcome::MarkedFailed, draft).with(problem))
 }
 
-/// Counts one more failed agent. What is wrong with the swarm is answered.
+/// Counts one more failed agent, which may be the last. What is wrong with the swarm is answered.
 async fn count(
     scene: &Scene<'_>,
-    draft: &mut outlast_store::Draft,
+    draft: &mut Draft,
+    found: AgentStatus,
     swarm_id: &str,
 ) -> Result<Option<String>> {
-    let Linked { found, problem } = scene.linked::<Swarm>(swarm_id).await?;
-    let Some(swarm) = found else {
+    let Linked { found: swarm, problem } = scene.linked::<Swarm>(swarm_id).await?;
+    let Some(swarm) = swarm else {
         return Ok(problem.or_else(|| Some(format!("its swarm {swarm_id} does not exist"))));
     };
-    let mut next = (*swarm).clone();
-    next.metrics.failed = next.metrics.failed.saturating_add(1);
+    let mut next = tally::counted(&swarm, Some(found), AgentStatus::Failed);
+    // One that is to be compared with what it was asked to be may be about to get agents.
+    let ended = if next.needs_reconcile {
+        None
+    } else {
+        tally::conclude(&mut next, &swarm.key, &draft.batch().cause, scene.now())
+    };
     draft.replace(&swarm, &next)?;
+    if let Some(event) = ended {
+        draft.report(&event)?;
+    }
     Ok(None)
 }

@@ -1,109 +1,86 @@
 //! Commands: what was under way is orphaned, with its host free again in the same commit.
 //!
-//! A process of this machine that survived its orchestrator is stopped first: once the command is
-//! settled, its host may be given another.
+//! The moves are those of the fleet's own journal, so that the claim on the host, the stage of the
+//! pipeline and the event go with them as they do there. A process of this machine that survived
+//! its orchestrator is stopped first: once the command is settled, its host may be given another.
 
-use outlast_core::{Command, CommandStatus, Result, Status, Timestamp};
+use outlast_core::{Action, Actor, Cause, Command, CommandStatus, Result, Status};
 use outlast_store::Stored;
-use serde_json::json;
-use std::time::Duration;
 
 use super::policy::Policy;
 use super::report::Outcome;
-use super::scene::{Recoverable, Scene, Verdict, meaningless, told};
+use super::scene::{Recoverable, Scene, Verdict, meaningless};
+use crate::fleet::{Commands, Fleet};
 use crate::process::Survivor;
 
 const NEVER_SENT: &str = "never sent: the orchestrator restarted";
 const RESTARTED: &str = "restarted while running";
-const NOT_BACK: &str = "its host did not come back in time";
 
 impl Recoverable for Command {
     async fn settle(scene: &Scene<'_>, stored: &Stored<Self>, policy: Policy) -> Result<Verdict> {
         match policy {
-            Policy::Requeue if stored.spec.retryable => requeue(scene, stored).await,
+            Policy::Requeue if can_wait(stored) => requeue(scene, stored).await,
             Policy::Orphan | Policy::Requeue => orphan(scene, stored).await,
-            Policy::Deadline if is_over(stored, scene.now()) => expire(scene, stored).await,
-            Policy::Keep | Policy::Deadline => Ok(Verdict::left(Outcome::Unchanged)),
+            Policy::Deadline => expire(scene, stored).await,
+            Policy::Keep => Ok(Verdict::left(Outcome::Unchanged)),
             _ => Err(meaningless(&stored.key, policy)),
         }
     }
 }
 
-/// Whether its deadline has passed. One that waits for its host without one would wait for ever.
-fn is_over(command: &Command, now: Timestamp) -> bool {
-    match command.deadline() {
-        Some(deadline) => deadline <= now,
-        None => command.status == CommandStatus::AwaitingReconnect,
-    }
+/// Whether it may be queued again. A pipeline decides for itself what it does again.
+fn can_wait(command: &Command) -> bool {
+    command.spec.retryable && command.pipeline_id.is_none()
+}
+
+/// The journal, under the right to drive the store; without it, recovery only looks.
+fn journal(scene: &Scene<'_>, reason: &str) -> Option<Commands> {
+    let cause = Cause::by(Actor::Recovery).called(Action::recovery()).because(reason);
+    scene.instance.map(|instance| Fleet::driven_by(instance).with_cause(cause).commands())
 }
 
 async fn requeue(scene: &Scene<'_>, stored: &Stored<Command>) -> Result<Verdict> {
-    let queue = stored.spec.queue_ms.map(Duration::from_millis);
-    let next = Command {
-        status: CommandStatus::Queued,
-        queued_until: queue.map(|queue| scene.now().plus(queue)),
-        ..(**stored).clone()
-    };
-    write(scene, stored, &next, NEVER_SENT, Outcome::Requeued).await
+    if let Some(journal) = journal(scene, NEVER_SENT) {
+        journal.requeue(stored.id(), NEVER_SENT).await?;
+    }
+    Ok(Verdict::done(Outcome::Requeued))
 }
 
 async fn orphan(scene: &Scene<'_>, stored: &Stored<Command>) -> Result<Verdict> {
-    let was_sent = !matches!(
-        stored.status,
-        CommandStatus::Queued | CommandStatus::Pending | CommandStatus::Validating
-    );
-    let survived = stop(scene, stored).await?;
+    let was_sent = !matches!(stored.status, CommandStatus::Pending | CommandStatus::Validating);
     let reason = if was_sent { RESTARTED } else { NEVER_SENT };
-    let error = match survived.as_slice() {
-        [] => reason.to_owned(),
-        pids => format!("{reason}; {} of its processes survived and were stopped", pids.len()),
-    };
-    let next = Command {
-        status: CommandStatus::Orphaned,
-        finished_at: Some(scene.now()),
-        error: Some(error.clone()),
-        ..(**stored).clone()
-    };
-    write(scene, stored, &next, &error, Outcome::MarkedOrphaned).await
+    if let Some(journal) = journal(scene, reason) {
+        let reason = match stop(scene, stored).await?.len() {
+            0 => reason.to_owned(),
+            1 => format!("{reason}; a process survived and was stopped"),
+            count => format!("{reason}; {count} processes survived and were stopped"),
+        };
+        journal.orphan(stored.id(), &reason).await?;
+    }
+    Ok(Verdict::done(Outcome::MarkedOrphaned))
 }
 
 async fn expire(scene: &Scene<'_>, stored: &Stored<Command>) -> Result<Verdict> {
-    let next = Command {
-        status: CommandStatus::Timeout,
-        finished_at: Some(scene.now()),
-        error: Some(NOT_BACK.to_owned()),
-        ..(**stored).clone()
+    let Some(deadline) = stored.deadline() else {
+        // In the queue it may wait for ever.
+        let is_stuck = stored.status == CommandStatus::AwaitingReconnect;
+        let problem = || format!("it is {} without a deadline", stored.status.as_str());
+        return Ok(Verdict::left(Outcome::Unchanged).with(is_stuck.then(problem)));
     };
-    write(scene, stored, &next, NOT_BACK, Outcome::Expired).await
+    if deadline > scene.now() {
+        return Ok(Verdict::left(Outcome::Unchanged));
+    }
+    if let Some(journal) = journal(scene, "its deadline passed while no orchestrator ran") {
+        journal.due(stored.id()).await?;
+    }
+    Ok(Verdict::done(Outcome::Expired))
 }
 
 /// Ends what still runs of it, and returns once nothing does.
 async fn stop(scene: &Scene<'_>, stored: &Stored<Command>) -> Result<Vec<u32>> {
-    let (Some(leader), true) = (&stored.process, scene.instance.is_some()) else {
-        return Ok(Vec::new());
-    };
+    let Some(leader) = &stored.process else { return Ok(Vec::new()) };
     match Survivor::find(leader, stored.id()).await? {
         Some(survivor) => Ok(survivor.stop(scene.options.grace).await?.asked),
         None => Ok(Vec::new()),
     }
-}
-
-async fn write(
-    scene: &Scene<'_>,
-    stored: &Stored<Command>,
-    next: &Command,
-    reason: &str,
-    outcome: Outcome,
-) -> Result<Verdict> {
-    let mut draft = scene.draft(reason);
-    draft.replace(stored, next)?;
-    let claim = format!("host/{}", stored.host_id);
-    let problem = scene.give_up(&mut draft, &claim, stored.id()).await?;
-    let (op, found, now) = (&stored.spec.op, stored.status.as_str(), next.status.as_str());
-    let message = format!("{} ({op}) was {found} and is {now}: {reason}", stored.key);
-    let details = json!({
-        "command_id": stored.id(), "op": op, "found": found, "pipeline_id": stored.pipeline_id,
-    });
-    draft.report(&told(&stored.key, message, details).on(&stored.host_id))?;
-    Ok(Verdict::change(outcome, draft).with(problem))
 }

@@ -30,7 +30,7 @@
 //! # use std::sync::Arc;
 //! # use outlast_store::{Store, StoreOptions};
 //! use outlast_core::{Command, CommandStatus, OpSpec, RandomIds};
-//! use outlast_orchestrator::recovery::{Outcome, StartOptions, start};
+//! use outlast_orchestrator::recovery::{Handlers, Outcome, StartOptions, start};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> outlast_core::Result<()> {
@@ -41,7 +41,7 @@
 //! store.kind::<Command>().create("c1", &pull).await?;
 //!
 //! let mut options = StartOptions::default();
-//! options.recovery = options.recovery.on("command", |command| {
+//! options.recovery.handlers = Handlers::default().on("command", |command| {
 //!     assert_eq!((command.id.as_str(), command.found), ("c1", "executing"));
 //!     Ok(())
 //! })?;
@@ -70,9 +70,9 @@ mod walk;
 mod window;
 
 pub use last::{LastRecovery, LastRun, last};
-pub use options::RecoveryOptions;
+pub use options::{Handlers, RecoveryOptions};
 pub use policy::Policy;
 pub use recover::{preview, recover};
 pub use report::{Outcome, Problem, Recovered, RecoveryReport, Totals};
-pub use start::{StartOptions, Started, Stopped, start, stop};
+pub use start::{StartOptions, Started, start, stop};
 pub use table::Table;

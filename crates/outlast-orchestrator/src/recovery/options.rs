@@ -11,36 +11,39 @@ use outlast_core::{Error, Result};
 use super::report::Recovered;
 use super::table::Table;
 
-type Handler = Arc<dyn Fn(&Recovered) -> Result<()> + Send + Sync>;
-
 /// How recovery is carried out.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct RecoveryOptions {
     /// What is done about which state.
     pub table: Table,
     /// How long a process that survived its orchestrator may take to end when it is asked to.
     pub grace: Duration,
-    handlers: BTreeMap<&'static str, Handler>,
+    /// Who is told of what was done.
+    pub handlers: Handlers,
 }
 
 impl Default for RecoveryOptions {
     fn default() -> Self {
         let grace = Duration::from_secs(2);
-        Self { table: Table::default(), grace, handlers: BTreeMap::new() }
+        Self { table: Table::default(), grace, handlers: Handlers::default() }
     }
 }
 
-impl fmt::Debug for RecoveryOptions {
+type Handler = Arc<dyn Fn(&Recovered) -> Result<()> + Send + Sync>;
+
+/// Who is told of what was done about which kind: one for each.
+#[derive(Clone, Default)]
+pub struct Handlers(BTreeMap<&'static str, Handler>);
+
+impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("RecoveryOptions");
-        debug.field("table", &self.table).field("grace", &self.grace);
-        debug.field("handlers", &self.handlers.keys()).finish()
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl RecoveryOptions {
+impl Handlers {
     /// The same with somebody who is told of each entity of a kind, after what was done about it
-    /// was committed. An error of his, or a panic, is reported and changes nothing.
+    /// was committed. An error of his, or a panic, is reported and undoes nothing.
     ///
     /// He is told of what stays as it is too, each time, and is called on the runtime's thread: he
     /// should not block. `Invalid` for a kind that the table does not have.
@@ -49,16 +52,12 @@ impl RecoveryOptions {
         kind: &str,
         handler: impl Fn(&Recovered) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Self> {
-        let known = self.table.cells().find(|cell| cell.0 == kind);
-        let (kind, ..) = known.ok_or_else(|| {
-            Error::invalid(format!("recovery knows no kind {kind:?} that could be told of"))
-        })?;
-        self.handlers.insert(kind, Arc::new(handler));
+        self.0.insert(Table::default().kind(kind)?, Arc::new(handler));
         Ok(self)
     }
 
     pub(super) fn tell(&self, recovered: &Recovered) -> Result<()> {
-        let Some(handler) = self.handlers.get(recovered.kind) else { return Ok(()) };
+        let Some(handler) = self.0.get(recovered.kind) else { return Ok(()) };
         let told = catch_unwind(AssertUnwindSafe(|| handler(recovered)));
         told.unwrap_or_else(|_| Err(Error::internal("it panicked")))
             .map_err(|error| error.context("the handler failed"))

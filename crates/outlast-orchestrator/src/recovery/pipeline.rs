@@ -4,8 +4,8 @@
 //! commits of their own, while the pipeline still runs: cut off in between, it is found again.
 
 use outlast_core::{
-    AttrName, Filter, Page, Pipeline, PipelineRecovery, PipelineStatus, Result, StageOutcome,
-    StageStatus, Status,
+    AttrName, Command, Filter, Page, Pipeline, PipelineRecovery, PipelineStatus, Result,
+    StageOutcome, StageStatus, Status, Test,
 };
 use outlast_store::Stored;
 use serde_json::json;
@@ -19,34 +19,33 @@ const RESTARTED: &str = "the orchestrator restarted while it ran";
 /// Operations that a commit needs besides those for the stages: the fence, the pipeline, the event.
 const OTHERS: usize = 4;
 
+/// How many stages are listed at once.
+const PAGE: u32 = 128;
+
 impl Recoverable for Pipeline {
     async fn settle(scene: &Scene<'_>, stored: &Stored<Self>, policy: Policy) -> Result<Verdict> {
-        let resumes = match policy {
-            Policy::Keep => return Ok(Verdict::left(Outcome::Unchanged)),
-            Policy::Own => stored.recovery == PipelineRecovery::Resume,
-            Policy::Resume => true,
-            Policy::Orphan => false,
-            _ => return Err(meaningless(&stored.key, policy)),
-        };
-        if resumes { Ok(Verdict::left(Outcome::Resumed)) } else { orphan(scene, stored).await }
+        match policy {
+            Policy::Keep => Ok(Verdict::left(Outcome::Unchanged)),
+            Policy::Own if stored.recovery == PipelineRecovery::Resume => {
+                Ok(Verdict::left(Outcome::Resumed))
+            }
+            Policy::Own | Policy::Orphan => orphan(scene, stored).await,
+            _ => Err(meaningless(&stored.key, policy)),
+        }
     }
 }
 
 async fn orphan(scene: &Scene<'_>, stored: &Stored<Pipeline>) -> Result<Verdict> {
     let room = scene.store.info().limits.ops.saturating_sub(OTHERS).clamp(1, 500);
-    let (stages, has_more) = open_stages(scene, stored.id(), room).await?;
+    let (stages, has_more) = left_stages(scene, stored.id(), room).await?;
     let mut draft = scene.draft(RESTARTED);
     for stage in &stages {
-        let status = match stage.status {
-            StageStatus::Running => StageStatus::Failed,
-            _ => StageStatus::Cancelled,
+        let (status, finished_at) = match stage.status {
+            StageStatus::Running => (StageStatus::Failed, Some(scene.now())),
+            _ => (StageStatus::Cancelled, None),
         };
-        let next = StageOutcome {
-            status,
-            finished_at: Some(scene.now()),
-            error: Some(RESTARTED.to_owned()),
-            ..(**stage).clone()
-        };
+        let error = Some(RESTARTED.to_owned());
+        let next = StageOutcome { status, finished_at, error, ..(**stage).clone() };
         draft.replace(stage, &next)?;
     }
     if has_more {
@@ -72,24 +71,30 @@ async fn orphan(scene: &Scene<'_>, stored: &Stored<Pipeline>) -> Result<Verdict>
     Ok(Verdict::change(Outcome::MarkedOrphaned, draft))
 }
 
-/// Stages of a pipeline that are not over, as many as there is room for, and whether there are
-/// more.
-async fn open_stages(
+/// Stages of a pipeline that nobody will settle, as many as there is room for, and whether there
+/// are more.
+async fn left_stages(
     scene: &Scene<'_>,
     pipeline_id: &str,
     room: usize,
 ) -> Result<(Vec<Stored<StageOutcome>>, bool)> {
     let outcomes = scene.store.kind::<StageOutcome>();
-    let mut query = outcomes.query()?.filter(Filter::is(AttrName::group(), pipeline_id));
     let open = StageStatus::ALL.iter().filter(|status| !status.is_settled());
     let open = open.map(|status| status.as_str().into()).collect();
-    query.filters.push(Filter { name: AttrName::status(), test: outlast_core::Test::AnyOf(open) });
-    query.page = Page::first(u32::try_from(room + 1).unwrap_or(u32::MAX));
+    let mut query = outcomes.query()?.filter(Filter::is(AttrName::group(), pipeline_id));
+    query.filters.push(Filter { name: AttrName::status(), test: Test::AnyOf(open) });
+    query.page = Page::first(PAGE);
     let mut stages = Vec::new();
     loop {
         let page = outcomes.list(&query).await?;
-        // One that cannot be read stays as it is, as the pipeline's other rows need not.
-        stages.extend(page.items.into_iter().flatten());
+        for stage in page.items {
+            match stage {
+                Ok(stage) if is_left(scene, &stage).await? => stages.push(stage),
+                // One that cannot be read stays as it is, and keeps no other from being settled.
+                Err(error) if !error.is_of_one_record() => return Err(error),
+                _ => {}
+            }
+        }
         match page.next {
             Some(next) if stages.len() <= room => query.page = query.page.after(next),
             _ => break,
@@ -98,4 +103,14 @@ async fn open_stages(
     let has_more = stages.len() > room;
     stages.truncate(room);
     Ok((stages, has_more))
+}
+
+/// Whether no command settles a stage when it ends: one may be waiting for its host still.
+async fn is_left(scene: &Scene<'_>, stage: &StageOutcome) -> Result<bool> {
+    let Some(command_id) = &stage.command_id else { return Ok(true) };
+    if stage.status != StageStatus::Running {
+        return Ok(true);
+    }
+    let command = scene.linked::<Command>(command_id).await?;
+    Ok(command.found.is_none_or(|command| command.status.is_settled()))
 }

@@ -1,13 +1,13 @@
 //! Beginning and ending to drive a store.
 
 use outlast_core::{
-    AttrName, AttrValue, Checkpoint, Filter, Record, Result, Slot, Status, Swarm, SwarmStatus, Test,
+    AttrName, AttrValue, Checkpoint, Filter, Result, Status, Swarm, SwarmStatus, Test,
 };
-use outlast_store::Store;
+use outlast_store::{Checkpointed, Store};
 
 use super::options::RecoveryOptions;
 use super::recover::carry_out;
-use super::report::{Problem, RecoveryReport};
+use super::report::RecoveryReport;
 use crate::Instance;
 
 /// How to begin.
@@ -58,7 +58,7 @@ pub struct Started {
 /// assert!(started.report.is_clean());
 /// // ... run the engines with started.instance ...
 /// let stopped = stop(&started.instance).await?;
-/// assert_eq!(stopped.checkpoints, 0);
+/// assert_eq!((stopped.saved, stopped.failed), (0, 0));
 /// # Ok(())
 /// # }
 /// ```
@@ -74,57 +74,18 @@ pub async fn start(store: &Store, options: &StartOptions) -> Result<Started> {
     Ok(Started { instance, report })
 }
 
-/// What was saved at the end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stopped {
-    /// How many swarms have a checkpoint of the present.
-    pub checkpoints: u64,
-    /// Those that could not be given one.
-    pub errors: Vec<Problem>,
-}
-
-/// Makes a checkpoint of every swarm that is not over, waits for it, and gives the right up.
+/// Makes a checkpoint of every swarm that is not over, waits for it, and gives the right up, also
+/// if some could not be made.
 ///
-/// A checkpoint that cannot be made is reported, and the right is given up all the same. `Fenced`
-/// if it was lost before. Cancel safety: may be dropped and repeated.
-pub async fn stop(instance: &Instance) -> Result<Stopped> {
+/// Errors are those of [`Store::checkpoint_all`], after the right was given up, and `Fenced` if it
+/// was lost before. Cancel safety: may be dropped and repeated.
+pub async fn stop(instance: &Instance) -> Result<Checkpointed> {
     let store = instance.store();
-    let mut stopped = Stopped::default();
+    let swarms = store.kind::<Swarm>();
     let open = SwarmStatus::ALL.iter().filter(|status| !status.is_settled());
     let open = open.map(|status| AttrValue::from(status.as_str())).collect();
     let filter = Filter { name: AttrName::status(), test: Test::AnyOf(open) };
-    let mut query = store.kind::<Swarm>().query()?.filter(filter);
-    loop {
-        let page = store.list(&query).await?;
-        for slot in page.items {
-            save(instance, slot, &mut stopped).await;
-        }
-        let Some(next) = page.next else { break };
-        query.page = query.page.after(next);
-    }
+    let saved = swarms.checkpoint_all(&swarms.query()?.filter(filter), Checkpoint::STOP).await;
     instance.release().await?;
-    Ok(stopped)
-}
-
-async fn save(instance: &Instance, slot: Slot, stopped: &mut Stopped) {
-    let (id, saved) = match slot.live() {
-        Ok(None) => return,
-        Ok(Some(record)) => (record.key.id().to_owned(), checkpoint(instance, record).await),
-        Err(error) => (String::new(), Err(error)),
-    };
-    match saved {
-        Ok(()) => stopped.checkpoints += 1,
-        Err(error) => {
-            let (kind, reason) = ("swarm".to_owned(), error.to_string());
-            stopped.errors.push(Problem { kind, id, reason });
-        }
-    }
-}
-
-async fn checkpoint(instance: &Instance, record: Record) -> Result<()> {
-    let store = instance.store();
-    let checkpoint = Checkpoint::of(record, Checkpoint::STOP, store.clock().now());
-    let mut draft = instance.draft(store.cause().clone().because("the orchestrator stops"));
-    draft.create(&store.ids().uuid().to_string(), &checkpoint)?;
-    instance.commit(&draft).await.map(drop)
+    saved
 }

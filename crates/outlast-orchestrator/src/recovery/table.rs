@@ -60,7 +60,6 @@ const MOVES: &[(&str, Policy, &[&str])] = &[
     ("pipeline", Keep, &[]),
     ("pipeline", Orphan, &["orphaned"]),
     ("pipeline", Own, &["orphaned"]),
-    ("pipeline", Resume, &[]),
     ("task", Keep, &[]),
     ("task", Own, &["interrupted", "failed"]),
     ("task", Interrupt, &["interrupted"]),
@@ -137,17 +136,23 @@ impl Table {
         Ok(self)
     }
 
-    fn cell(&self, kind: &str, state: &str) -> Result<(&'static str, &'static str)> {
-        let states: Vec<_> = self.cells.keys().filter(|cell| cell.0 == kind).collect();
-        if states.is_empty() {
+    /// The kind as it is written here; `Invalid`, naming what there is, if it is not.
+    pub(super) fn kind(&self, kind: &str) -> Result<&'static str> {
+        let known = self.cells.keys().find(|cell| cell.0 == kind);
+        known.map(|cell| cell.0).ok_or_else(|| {
             let mut kinds: Vec<_> = self.cells.keys().map(|cell| cell.0).collect();
             kinds.dedup();
             let kinds = kinds.join(", ");
-            return Err(Error::invalid(format!("recovery knows no kind {kind:?}, only {kinds}")));
-        }
-        let known = states.iter().find(|cell| cell.1 == state);
-        known.map(|cell| **cell).ok_or_else(|| {
-            let states: Vec<_> = states.iter().map(|cell| cell.1).collect();
+            Error::invalid(format!("recovery knows no kind {kind:?}, only {kinds}"))
+        })
+    }
+
+    fn cell(&self, kind: &str, state: &str) -> Result<(&'static str, &'static str)> {
+        let kind = self.kind(kind)?;
+        let states = self.cells.keys().filter(|cell| cell.0 == kind).map(|cell| cell.1);
+        let known = states.clone().find(|known| *known == state);
+        known.map(|state| (kind, state)).ok_or_else(|| {
+            let states: Vec<_> = states.collect();
             let states = states.join(", ");
             Error::invalid(format!("{kind} has no state {state:?}, only {states}"))
         })

@@ -34,13 +34,14 @@ impl<'a> Walk<'a> {
         Self { scene, report }
     }
 
-    /// Every kind, parents first.
+    /// Every kind, in an order in which none has to wait for what comes later.
     pub(super) async fn everything(&mut self) -> Result<()> {
         self.kind::<Swarm>().await?;
         self.kind::<Agent>().await?;
         self.kind::<Session>().await?;
-        self.kind::<Pipeline>().await?;
+        // A stage is settled by what became of its command.
         self.kind::<Command>().await?;
+        self.kind::<Pipeline>().await?;
         self.kind::<Task>().await?;
         self.kind::<Window>().await
     }
@@ -74,14 +75,18 @@ impl<'a> Walk<'a> {
     async fn strange<T: Recoverable>(&mut self) -> Result<()> {
         let all = self.scene.store.kind::<T>().query()?;
         let counts = self.scene.store.count(&all, &[AttrName::status()]).await?;
-        for (group, _) in counts.groups {
-            match group.into_iter().next().flatten() {
-                Some(AttrValue::Text(text)) if T::Status::parse(&text).is_ok() => {}
-                Some(state) => {
-                    let query = all.clone().filter(Filter::is(AttrName::status(), state));
-                    self.set_apart::<T>(query).await?;
-                }
-                None => self.set_apart::<T>(all.clone()).await?,
+        let groups = counts.groups.into_iter();
+        let states: Vec<_> = groups.map(|(group, _)| group.into_iter().next().flatten()).collect();
+        if states.contains(&None) {
+            // No index leads to what has no state.
+            return self.set_apart::<T>(all).await;
+        }
+        for state in states.into_iter().flatten() {
+            if !matches!(&state, AttrValue::Text(text) if T::Status::parse(text).is_ok()) {
+                let query = all
+                    .clone()
+                    .filter(Filter { name: AttrName::status(), test: Test::AnyOf(vec![state]) });
+                self.set_apart::<T>(query).await?;
             }
         }
         Ok(())
@@ -102,8 +107,10 @@ impl<'a> Walk<'a> {
     }
 
     fn damaged<T: Recoverable>(&mut self, what: &str, error: &Error) {
+        // The damage names a version: `command/7 version 3`.
         let id = what.strip_prefix(T::KIND).and_then(|rest| rest.strip_prefix('/'));
-        self.report.quarantine(T::KIND, id.unwrap_or(what), error);
+        let id = id.map_or(what, |id| id.rsplit_once(" version ").map_or(id, |(id, _)| id));
+        self.report.quarantine(T::KIND, id, error);
     }
 
     async fn entity<T: Recoverable>(&mut self, key: &Key) -> Result<()> {
@@ -135,7 +142,7 @@ impl<'a> Walk<'a> {
             self.report.fail(kind, id, &problem);
         }
         if self.scene.instance.is_some()
-            && let Err(error) = self.scene.options.tell(recovered)
+            && let Err(error) = self.scene.options.handlers.tell(recovered)
         {
             self.report.fail(kind, id, &error);
         }
@@ -150,22 +157,25 @@ impl<'a> Walk<'a> {
         let mut first = None;
         loop {
             let Some((stored, policy)) = self.fresh::<T>(id).await? else { return Ok(None) };
-            let verdict = T::settle(&self.scene, &stored, policy).await?;
             let found = *first.get_or_insert(state_of(&stored));
-            match self.write(&verdict).await {
-                Ok(Written::Again) => {}
-                Ok(written) => {
-                    let (kind, id, outcome) = (stored.kind(), id.to_owned(), verdict.outcome);
-                    let changed = written == Written::Changed;
-                    let recovered = Recovered { kind, id, found, outcome, changed };
-                    return Ok(Some((recovered, verdict)));
-                }
-                Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {
-                    tokio::time::sleep(PAUSE * tries).await;
-                    tries += 1;
-                }
-                Err(error) => return Err(error.into()),
+            let error = match T::settle(&self.scene, &stored, policy).await {
+                Ok(verdict) => match self.write(&verdict).await {
+                    Ok(Written::Again) => continue,
+                    Ok(written) => {
+                        let (kind, id, outcome) = (stored.kind(), id.to_owned(), verdict.outcome);
+                        let changed = written == Written::Changed;
+                        let recovered = Recovered { kind, id, found, outcome, changed };
+                        return Ok(Some((recovered, verdict)));
+                    }
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            if tries == TRIES || !is_overtaken(&error) {
+                return Err(error.into());
             }
+            tokio::time::sleep(PAUSE * tries).await;
+            tries += 1;
         }
     }
 
@@ -235,6 +245,11 @@ fn strangeness<T: Entity>(record: &Record) -> Option<String> {
         Some(number) => Some(format!("its state is the number {number}")),
         None => Some("it has no state".to_owned()),
     }
+}
+
+/// Whether somebody else changed the entity since it was read.
+fn is_overtaken(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::IllegalTransition)
 }
 
 /// Whether an error says nothing about other entities, which can be settled all the same.

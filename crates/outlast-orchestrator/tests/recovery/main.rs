@@ -1,0 +1,16 @@
+//! Recovery, over every backend.
+
+#![cfg(all(feature = "recovery", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::large_futures)]
+
+mod crash;
+mod effects;
+mod fence;
+mod handlers;
+mod overrides;
+mod repeated;
+mod rows;
+mod starting;
+mod strange;
+mod support;
