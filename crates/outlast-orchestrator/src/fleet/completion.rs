@@ -162,6 +162,7 @@ impl Settlement {
     }
 
     /// What the completion of a command that was asked to end with the orchestrator makes of it.
+    #[cfg(feature = "process")]
     pub(super) fn shut_down(command: &Command, completion: &Completion) -> Self {
         let settlement = Self::completed(command, completion);
         match settlement.status {

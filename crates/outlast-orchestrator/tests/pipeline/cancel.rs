@@ -10,9 +10,9 @@ use outlast_orchestrator::fleet::pipeline::{ConductorOptions, Pipelines};
 use outlast_store::{Store, StoreOptions};
 
 use crate::hooked::Hooked;
-use crate::opened::{backend, open};
+use crate::opened::open;
 use crate::support::{
-    assert_tidy, conductor, deploy, drive, everywhere, register, table, told, within,
+    assert_tidy, backend, conductor, deploy, drive, everywhere, register, table, told, within,
 };
 use crate::world::{Act, World};
 
@@ -118,10 +118,10 @@ async fn a_cancellation_that_was_cut_off_is_completed_by_the_next_or_by_the_driv
             move |set: &outlast_core::WriteSet| {
                 let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
                 let is_outcome = versions.any(|one| one.key.kind.as_str() == "stage_outcome");
-                match broken.load(Ordering::Relaxed) && is_outcome {
-                    true => Err(Error::unavailable("a test")),
-                    false => Ok(()),
+                if broken.load(Ordering::Relaxed) && is_outcome {
+                    return Err(Error::unavailable("a test"));
                 }
+                Ok(())
             }
         };
         let hooked = Hooked::new((backend, None), hook);

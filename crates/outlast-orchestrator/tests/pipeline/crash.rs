@@ -18,9 +18,9 @@ use outlast_orchestrator::fleet::pipeline::{
 use outlast_store::{Store, StoreOptions};
 
 use crate::hooked::Hooked;
-use crate::opened::{self, BACKENDS, open};
+use crate::opened::{BACKENDS, open};
 use crate::support::{
-    STAGES, assert_tidy, conductor, drive, lose_driver, register, table, told, within,
+    self, STAGES, assert_tidy, conductor, drive, lose_driver, register, table, told, within,
 };
 use crate::world::{Act, World};
 
@@ -66,7 +66,7 @@ async fn survives(backend: &str, commits: i64, fails: bool) -> bool {
     let what = format!("{backend}, cut off after {commits} commits");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
-    let inner = opened::backend(backend, &path).await;
+    let inner = support::backend(backend, &path).await;
     let budget = Arc::new(AtomicI64::new(MANY));
     let store = mortal(inner.clone(), &budget);
     register(&store).await;
@@ -94,9 +94,10 @@ async fn survives(backend: &str, commits: i64, fails: bool) -> bool {
     let finished = done(&before, &world);
     let second = conductor(&store, &world, ConductorOptions::default()).await;
     let state = drive(&second, &id).await;
-    let (end, expected) = match fails {
-        false => (PipelineStatus::Complete, "ss ss ss"),
-        true => (PipelineStatus::Partial, "ss sf sk"),
+    let (end, expected) = if fails {
+        (PipelineStatus::Partial, "ss sf sk")
+    } else {
+        (PipelineStatus::Complete, "ss ss ss")
     };
     assert_eq!((state.pipeline.status, table(&state).as_str()), (end, expected), "{what}");
     for ((op, host), times) in finished {

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use outlast_core::{CommandStatus, ErrorKind, Key, PipelineStatus, StageOutcome, StageStatus};
+use outlast_orchestrator::Shutdown;
 use outlast_orchestrator::fleet::pipeline::{ConductorOptions, Pipelines};
 use outlast_store::{Store, StoreOptions};
 
 use crate::hooked::Hooked;
-use crate::opened::backend;
 use crate::support::{
-    assert_tidy, commands, conductor, deploy, drive, everywhere, lose_driver, register, resumable,
-    table, told,
+    assert_tidy, backend, commands, conductor, deploy, drive, everywhere, lose_driver, register,
+    resumable, table, told,
 };
 use crate::world::{Act, World};
 
@@ -129,7 +129,7 @@ async fn an_outcome_that_cannot_be_read_is_named_and_nothing_is_begun() {
     let damaged = StageOutcome::id_of(pipeline.id(), 1, "b");
     hooked.damage(Key::new("stage_outcome", &damaged).unwrap());
     let conductor = conductor(&store, &world, ConductorOptions::default()).await;
-    let error = conductor.drive(pipeline.id(), &Default::default()).await.unwrap_err();
+    let error = conductor.drive(pipeline.id(), &Shutdown::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&damaged), "{error}");
     assert!(world.begun().is_empty());

@@ -1,10 +1,12 @@
 //! What every test here needs: stores, hosts, pipelines, and reading back what was recorded.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_core::{
-    Claim, Command, Event, Host, Lease, OpSpec, Page, PipelineRecovery, Status, StreamQuery,
+    Backend, Claim, Command, Event, Host, Lease, OpSpec, Page, PipelineRecovery, Status,
+    StreamQuery,
 };
 use outlast_orchestrator::fleet::Fleet;
 use outlast_orchestrator::fleet::pipeline::{
@@ -99,6 +101,11 @@ pub(crate) fn table(state: &PipelineState) -> String {
         hosts.map(|host| letter(host).unwrap()).collect::<String>()
     });
     stages.collect::<Vec<_>>().join(" ")
+}
+
+/// What keeps the store at the path.
+pub(crate) async fn backend(name: &str, path: &Path) -> Arc<dyn Backend> {
+    open(name, path).await.backend().clone()
 }
 
 /// As if the process that has the right to drive were gone.

@@ -1,6 +1,6 @@
 //! What came of each stage on each host, as a table.
 
-use outlast_core::{StageStatus, Status};
+use outlast_core::StageStatus;
 
 /// One stage on one host, by their places in the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,21 +20,6 @@ impl Board {
     /// A table with nothing in it.
     pub(super) fn new(stages: usize, hosts: usize) -> Self {
         Self { hosts, cells: vec![None; stages * hosts] }
-    }
-
-    /// How many stages there are.
-    pub(super) fn stages(&self) -> usize {
-        self.cells.len().checked_div(self.hosts).unwrap_or(0)
-    }
-
-    /// How many hosts.
-    pub(super) fn hosts(&self) -> usize {
-        self.hosts
-    }
-
-    /// What is recorded there.
-    pub(super) fn at(&self, place: Place) -> Option<StageStatus> {
-        self.cells.get(self.index(place)).copied().flatten()
     }
 
     /// Writes down what is recorded there.
@@ -57,6 +42,29 @@ impl Board {
         self.iter().filter(|(_, cell)| *cell == status).map(|(place, _)| place).collect()
     }
 
+    fn index(&self, place: Place) -> usize {
+        place.stage * self.hosts + place.host
+    }
+}
+
+/// What driving asks.
+#[cfg(feature = "process")]
+impl Board {
+    /// How many stages there are.
+    pub(super) fn stages(&self) -> usize {
+        self.cells.len().checked_div(self.hosts).unwrap_or(0)
+    }
+
+    /// How many hosts.
+    pub(super) fn hosts(&self) -> usize {
+        self.hosts
+    }
+
+    /// What is recorded there.
+    pub(super) fn at(&self, place: Place) -> Option<StageStatus> {
+        self.cells.get(self.index(place)).copied().flatten()
+    }
+
     /// The hosts of a stage where this is recorded.
     pub(super) fn in_stage(&self, stage: usize, status: StageStatus) -> Vec<Place> {
         let of_stage = (0..self.hosts).map(|host| Place { stage, host });
@@ -71,16 +79,13 @@ impl Board {
             let Some(has_dropped) = has_dropped.get_mut(place.host) else { continue };
             match status {
                 Some(StageStatus::Pending) if *has_dropped => waiting.push(place),
-                Some(status) if status.is_settled() => {
-                    *has_dropped |= status != StageStatus::Success
+                Some(StageStatus::Failed | StageStatus::Skipped | StageStatus::Cancelled) => {
+                    *has_dropped = true;
                 }
-                _ => {}
+                Some(StageStatus::Pending | StageStatus::Running | StageStatus::Success) | None => {
+                }
             }
         }
         waiting
-    }
-
-    fn index(&self, place: Place) -> usize {
-        place.stage * self.hosts + place.host
     }
 }

@@ -17,7 +17,7 @@ use super::conductor::Shared;
 use super::moves::Moves;
 use super::recovery::{RESTARTED, settle_left};
 use super::state::PipelineState;
-use super::step::{self, Step};
+use super::step::Step;
 use super::turn::Turn;
 use crate::{Shutdown, Urgency};
 
@@ -85,14 +85,12 @@ impl Drive {
 
     async fn go_on(&mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.has_begun() {
-            let state = &self.moves.state;
-            let stage = state.pipeline.current_stage as usize;
-            match step::next(state.pipeline.status, stage, state.board()) {
+            match self.moves.state.next_step() {
                 Step::Over => return Ok(()),
                 Step::Wait => self.wait_for(StageStatus::Running, shutdown).await?,
                 Step::Start(places) => self.start(&places, shutdown).await?,
                 Step::Cancel(places) => {
-                    self.settle(&places, StageStatus::Cancelled, shutdown).await?
+                    self.settle(&places, StageStatus::Cancelled, shutdown).await?;
                 }
                 Step::Skip(places) => self.settle(&places, StageStatus::Skipped, shutdown).await?,
                 step => self.again(async |moves| moves.make(&step).await).await?,
@@ -109,7 +107,9 @@ impl Drive {
         if started.is_empty() {
             return self.wait(shutdown).await;
         }
-        started.into_iter().for_each(|place| self.spawn(place));
+        for place in started {
+            self.spawn(place);
+        }
         Ok(())
     }
 
@@ -117,7 +117,9 @@ impl Drive {
     async fn wait_for(&mut self, status: StageStatus, shutdown: &Shutdown) -> Result<()> {
         let mut waited_for = self.moves.state.board().places(Some(status));
         waited_for.retain(|place| !self.under_way.contains(place));
-        waited_for.into_iter().for_each(|place| self.spawn(place));
+        for place in waited_for {
+            self.spawn(place);
+        }
         self.wait(shutdown).await
     }
 

@@ -7,6 +7,7 @@ use outlast_store::{Draft, Stored};
 
 use super::board::Place;
 use super::conductor::Shared;
+use super::milestone;
 use super::pipelines::{create_outcomes, page, settle_waiting};
 use super::progress::Progress;
 use super::report;
@@ -62,7 +63,7 @@ impl Moves {
     async fn begin(&mut self) -> Result<()> {
         let next = Pipeline { status: PipelineStatus::Running, ..(*self.state.pipeline).clone() };
         let mut draft = self.shared.draft(None);
-        draft.report(&report::begun(&self.state.pipeline, &self.shared.cause)?)?;
+        draft.report(&milestone::begun(&self.state.pipeline, &self.shared.cause))?;
         self.commit(draft, next).await
     }
 
@@ -70,16 +71,16 @@ impl Moves {
         let current_stage = self.state.pipeline.current_stage + 1;
         let next = Pipeline { current_stage, ..(*self.state.pipeline).clone() };
         let mut draft = self.shared.draft(None);
-        draft.report(&report::stage_done(&self.state, &self.shared.cause)?)?;
+        draft.report(&milestone::stage_done(&self.state, &self.shared.cause))?;
         self.commit(draft, next).await
     }
 
     async fn end(&mut self, status: PipelineStatus) -> Result<()> {
         let cause = &self.shared.cause;
         let mut draft = self.shared.draft(None);
-        draft.report(&report::stage_done(&self.state, cause)?)?;
-        draft.report(&report::ended(&self.state.pipeline, status, cause)?)?;
-        self.settle_as(draft, status, report::shortfall(&self.state, status)).await
+        draft.report(&milestone::stage_done(&self.state, cause))?;
+        draft.report(&report::ended(&self.state.pipeline, status, cause))?;
+        self.settle_as(draft, status, milestone::shortfall(&self.state, status)).await
     }
 
     /// Gives it up: what waits is called off, page by page, and then it is orphaned.
@@ -93,7 +94,7 @@ impl Moves {
         }
         let status = PipelineStatus::Orphaned;
         let mut draft = self.shared.draft(Some(reason));
-        draft.report(&report::ended(&self.state.pipeline, status, &self.shared.cause)?)?;
+        draft.report(&report::ended(&self.state.pipeline, status, &self.shared.cause))?;
         self.settle_as(draft, status, Some(reason.to_owned())).await
     }
 

@@ -97,7 +97,7 @@ impl Pipelines {
                 ..(*pipeline).clone()
             };
             draft.replace(&pipeline, &next)?;
-            draft.report(&report::ended(&pipeline, PipelineStatus::Cancelled, &self.cause)?)?;
+            draft.report(&report::ended(&pipeline, PipelineStatus::Cancelled, &self.cause))?;
         }
         Ok((draft, ()))
     }

@@ -11,6 +11,8 @@ use outlast_store::{Store, Stored};
 use serde::Serialize;
 
 use super::board::{Board, Place};
+#[cfg(feature = "process")]
+use super::step::{self, Step};
 
 /// How many records are read at once.
 const PAGE: u32 = 256;
@@ -114,6 +116,12 @@ impl PipelineState {
         stats
     }
 
+    /// What is to be done next about it.
+    #[cfg(feature = "process")]
+    pub(super) fn next_step(&self) -> Step {
+        step::next(self.pipeline.status, self.pipeline.current_stage as usize, &self.board)
+    }
+
     pub(super) fn board(&self) -> &Board {
         &self.board
     }
@@ -123,6 +131,7 @@ impl PipelineState {
     }
 
     /// Writes down what an outcome has become.
+    #[cfg(feature = "process")]
     pub(super) fn set(&mut self, place: Place, outcome: Stored<StageOutcome>) {
         self.board.set(place, outcome.status);
         let cell = place.stage * self.pipeline.hosts.len() + place.host;

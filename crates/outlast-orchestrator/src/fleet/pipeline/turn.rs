@@ -3,7 +3,9 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use outlast_core::{Command, CommandStatus, ErrorKind, Result, StageOutcome, StageStatus, Status};
+use outlast_core::{
+    Command, CommandStatus, Error, ErrorKind, Result, StageOutcome, StageStatus, Status, Timestamp,
+};
 use outlast_store::Stored;
 use tokio::time::sleep;
 
@@ -32,7 +34,7 @@ impl Turn {
     /// was recorded.
     pub(super) async fn take(mut self) -> Result<Stored<StageOutcome>> {
         match self.outcome.status {
-            StageStatus::Pending => self.begin().await?,
+            StageStatus::Pending => Box::pin(self.begin()).await?,
             _ => self.follow().await?,
         }
         self.read().await
@@ -45,7 +47,7 @@ impl Turn {
             Ok(command) => {
                 self.outcome = self.read().await?;
                 self.shared.tell(Progress::of_outcome(&self.outcome));
-                self.run(&command).await
+                Box::pin(self.run(&command)).await
             }
             Err(error) if is_of_host(&error) => self.fail(&error.to_string()).await,
             // Somebody has called it off.
@@ -92,13 +94,11 @@ impl Turn {
         let Some(command_id) = &self.outcome.command_id else { return Ok(()) };
         let store = self.shared.store();
         let mut states = store.kind::<Command>().watch(command_id)?;
-        let mut deadline = None;
+        let mut deadline: Option<Timestamp> = None;
         loop {
             let due = async {
                 match deadline {
-                    Some(at) => {
-                        sleep(outlast_core::Timestamp::since(at, store.clock().now())).await
-                    }
+                    Some(at) => sleep(at.since(store.clock().now())).await,
                     None => pending().await,
                 }
             };
@@ -142,6 +142,6 @@ impl Turn {
 }
 
 /// Whether a command could not begin because its host is busy, or gone.
-fn is_of_host(error: &outlast_core::Error) -> bool {
+fn is_of_host(error: &Error) -> bool {
     HostBusy::of(error).is_some() || error.kind() == ErrorKind::NotFound
 }
