@@ -1,0 +1,71 @@
+//! What is to be handed over, and when.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use outlast_core::Timestamp;
+use tokio::sync::Notify;
+
+/// A window to be handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) at: Timestamp,
+    /// Which came first, among those of one moment.
+    pub(super) order: u64,
+    pub(super) window: Arc<str>,
+    /// Whether the recorded try may have been made already, or the row may not be there.
+    pub(super) is_doubtful: bool,
+}
+
+/// The windows that wait to be handed over, by when they may be. Each is counted as a window that
+/// is open, which is what bounds them.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    pub(super) earlier: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: BTreeMap<(Timestamp, u64), (Arc<str>, bool)>,
+    next: u64,
+}
+
+impl Queue {
+    pub(super) fn push(&self, at: Timestamp, window: Arc<str>, is_doubtful: bool) {
+        let mut inner = self.inner();
+        inner.next += 1;
+        let place = (at, inner.next);
+        inner.waiting.insert(place, (window, is_doubtful));
+        drop(inner);
+        self.earlier.notify_one();
+    }
+
+    /// Puts back what was taken out and not handed over.
+    pub(super) fn put_back(&self, pending: &Pending) {
+        let Pending { at, order, window, is_doubtful } = pending.clone();
+        self.inner().waiting.insert((at, order), (window, is_doubtful));
+        self.earlier.notify_one();
+    }
+
+    /// Takes the first that may be handed over now.
+    pub(super) fn pop(&self, now: Timestamp) -> Option<Pending> {
+        let mut inner = self.inner();
+        let entry = inner.waiting.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let ((at, order), (window, is_doubtful)) = entry.remove_entry();
+        Some(Pending { at, order, window, is_doubtful })
+    }
+
+    /// When the first may be handed over.
+    pub(super) fn first(&self) -> Option<Timestamp> {
+        self.inner().waiting.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.inner().waiting.len()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
