@@ -1,10 +1,8 @@
 //! `outlast events`: what people are told.
 
 use clap::Args;
-use outlast::{
-    AttrName, AttrValue, Entry, Error, Event, EventCategory, EventLevel, Filter, Page, Result, Seq,
-    Store, StreamQuery, Test, Timestamp,
-};
+use outlast::events::{EventLog, EventQuery, Reported};
+use outlast::{Cursor, Error, Event, EventCategory, EventLevel, Key, Result, Store, Timestamp};
 use serde::Serialize;
 
 use crate::commands::hosts;
@@ -18,25 +16,25 @@ use crate::output::{self, Table, note};
 /// List the events of the log, the newest first
 ///
 /// With --json: {"events": [{"seq", "at", "category", "level", "message", and where there is one
-/// "actor", "host_id", "action", "subject": {"kind", "id", ...}, "details"}], "more": whether
-/// there are older ones}.
+/// "actor", "host_id", "action", "subject": {"kind", "id", ...}, "details"}], "next": what --after
+/// takes to go on, or null}.
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
-    /// List only these: audit, system, error, ops
-    #[arg(long, value_name = "CATEGORY,...", value_delimiter = ',')]
-    category: Vec<EventCategory>,
+    /// List only these: audit, system, error or ops
+    #[arg(long)]
+    category: Option<EventCategory>,
 
-    /// List only these: info, success, warn, error
-    #[arg(long, value_name = "LEVEL,...", value_delimiter = ',')]
-    level: Vec<EventLevel>,
+    /// List only these: info, success, warn or error
+    #[arg(long)]
+    level: Option<EventLevel>,
 
-    /// List only those on this host, by its id or its name
+    /// List only those on this host, by its id or its name, at most 200 of them
     #[arg(long)]
     host: Option<String>,
 
     /// List only those about this entity, as in swarm/ID
-    #[arg(long, value_name = "KIND/ID")]
-    subject: Option<String>,
+    #[arg(long, value_name = "KIND/ID", value_parser = subject)]
+    subject: Option<Key>,
 
     /// List only those at this moment or later: a time, a day, or how long ago as in 2h
     #[arg(long, value_name = "MOMENT", value_parser = moment::parse)]
@@ -48,112 +46,106 @@ pub(crate) struct EventsArgs {
 
     /// List at most so many
     #[arg(long, value_name = "N", default_value_t = 100)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(EventQuery::MOST)))]
     limit: u32,
 
-    /// Go on with those before this number, the last one of the page before
-    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
-    before: Option<u64>,
+    /// Go on where the page before ended
+    #[arg(long, value_name = "NEXT")]
+    after: Option<Cursor>,
+}
+
+fn subject(text: &str) -> Result<Key> {
+    let parts = text.split_once('/');
+    let (kind, id) = parts.ok_or_else(|| Error::invalid(format!("{text:?} is no KIND/ID")))?;
+    Key::new(kind, id)
 }
 
 #[derive(Serialize)]
-struct View {
-    events: Vec<EventView>,
-    more: bool,
+struct View<'a> {
+    events: Vec<EventView<'a>>,
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
-struct EventView {
+struct EventView<'a> {
     seq: u64,
     at: Timestamp,
     #[serde(flatten)]
-    event: Event,
+    event: &'a Event,
 }
 
-impl EventView {
-    fn of(entry: &Entry) -> Result<Self> {
-        let event = serde_json::from_slice(&entry.data).map_err(|cause| {
-            let message =
-                format!("event {} of the log is no event this program knows", entry.seq.0);
-            Error::corrupt(message).with_source(cause)
-        })?;
-        Ok(Self { seq: entry.seq.0, at: entry.at, event })
+impl<'a> EventView<'a> {
+    fn of(reported: &'a Reported) -> Self {
+        Self { seq: reported.seq.0, at: reported.at, event: &reported.event }
     }
 }
 
 pub(crate) async fn run(args: &EventsArgs, store: &Store, context: &mut Context) -> Outcome {
-    let (mut events, damaged) = collect(args, store).await?;
-    let more = events.len() > args.limit as usize;
-    events.truncate(args.limit as usize);
-    show(View { events, more }, context)?;
+    let (events, next, damaged) = collect(args, store).await?;
+    show(&events, next, context)?;
     match damaged {
         Some(error) => Err(error.into()),
         None => Ok(Exit::Completed),
     }
 }
 
-async fn query(args: &EventsArgs, store: &Store) -> Result<StreamQuery> {
-    let mut query = StreamQuery::of(Event::log()?);
-    (query.since, query.until, query.newest_first) = (args.since, args.until, true);
-    query.to = args.before.map(|before| Seq(before - 1));
-    let mut add = |name: &str, values: Vec<AttrValue>| -> Result<()> {
-        if !values.is_empty() {
-            let (name, test) = (AttrName::new(name)?, Test::AnyOf(values));
-            query.filters.push(Filter { name, test });
-        }
-        Ok(())
+/// The events, where to go on, and the first that cannot be read.
+async fn collect(
+    args: &EventsArgs,
+    store: &Store,
+) -> Result<(Vec<Reported>, Option<Cursor>, Option<Error>)> {
+    let host_id = match &args.host {
+        Some(host) => Some(hosts::id_of(store, host).await?),
+        None => None,
     };
-    add("category", args.category.iter().map(|one| one.as_str().into()).collect())?;
-    add("level", args.level.iter().map(|one| one.as_str().into()).collect())?;
-    add("subject", args.subject.iter().map(|subject| subject.as_str().into()).collect())?;
-    if let Some(host) = &args.host {
-        add("host", vec![hosts::id_of(store, host).await?.as_str().into()])?;
-    }
-    Ok(query)
-}
-
-/// The events, one more than the limit if there are more, and the first that cannot be read.
-async fn collect(args: &EventsArgs, store: &Store) -> Result<(Vec<EventView>, Option<Error>)> {
-    let mut query = query(args, store).await?;
-    query.page = Page::first(args.limit + 1);
-    let (mut events, mut damaged) = (Vec::new(), None);
+    let mut query = EventQuery {
+        category: args.category,
+        level: args.level,
+        host_id,
+        subject: args.subject.clone(),
+        since: args.since,
+        until: args.until,
+        limit: args.limit,
+        after: args.after.clone(),
+    };
+    let (log, mut events, mut damaged) = (EventLog::new(store), Vec::new(), None);
     loop {
-        let page = store.read(&query).await?;
-        for entry in page.items {
-            match entry.map_err(Error::from).and_then(|entry| EventView::of(&entry)) {
+        let page = log.list(&query).await?;
+        for event in page.items {
+            match event {
                 Ok(event) => events.push(event),
                 Err(error) => drop(damaged.get_or_insert(error)),
             }
         }
+        query.limit = args.limit.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
         match page.next {
-            Some(next) if events.len() <= args.limit as usize => {
-                query.page = query.page.after(next);
-            }
-            _ => return Ok((events, damaged)),
+            Some(next) if query.limit > 0 => query.after = Some(next),
+            next => return Ok((events, next, damaged)),
         }
     }
 }
 
-fn show(view: View, context: &mut Context) -> Result<(), Failure> {
+fn show(events: &[Reported], next: Option<Cursor>, context: &mut Context) -> Result<(), Failure> {
+    let next = next.map(|next| next.to_string());
     if context.out.is_json() {
-        return context.out.json(&view);
+        let events = events.iter().map(EventView::of).collect();
+        return context.out.json(&View { events, next });
     }
     let mut table = Table::new(&["SEQ", "AT", "CATEGORY", "LEVEL", "BY", "SUBJECT", "MESSAGE"]);
-    let last = view.events.last().map(|last| last.seq);
-    for EventView { seq, at, event } in view.events {
+    for Reported { seq, at, event } in events {
         table.row([
-            seq.to_string(),
-            output::moment(at),
+            seq.0.to_string(),
+            output::moment(*at),
             event.category.to_string(),
             event.level.to_string(),
-            cell(event.actor),
-            cell(event.subject),
-            event.message,
+            cell(event.actor.as_ref()),
+            cell(event.subject.as_ref()),
+            event.message.clone(),
         ]);
     }
     table.print(&mut context.out)?;
-    if let Some(last) = last.filter(|_| view.more) {
-        note(&format!("there are older ones; --before {last} goes on with them"));
+    if let Some(next) = next {
+        note(&format!("there may be older ones; --after {next} goes on"));
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! `outlast hosts`: what commands run on.
 
 use clap::Args;
+use outlast::fleet::last_seen;
 use outlast::{
-    AttrName, AttrValue, Error, ErrorKind, Filter, Host, HostStatus, Page, Result, Status as _,
-    Store, Stored, Timestamp,
+    AttrName, Error, ErrorKind, Filter, Host, HostStatus, Page, Result, Status as _, Store, Stored,
+    Timestamp,
 };
 use serde::Serialize;
 
@@ -72,14 +73,6 @@ pub(crate) async fn id_of(store: &Store, text: &str) -> Result<String> {
         let message = format!("no host has the id or the name {text:?}; hosts lists them");
         Error::new(ErrorKind::NotFound, message)
     })
-}
-
-fn last_seen(host: &Stored<Host>) -> Option<Timestamp> {
-    let mut seen = host.transient.iter().filter(|(name, _)| name.as_str() == Host::LAST_SEEN);
-    match seen.next() {
-        Some((_, AttrValue::Int(micros))) => Some(Timestamp::from_micros(*micros)),
-        _ => None,
-    }
 }
 
 impl Row for Host {
