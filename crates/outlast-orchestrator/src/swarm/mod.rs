@@ -64,7 +64,7 @@
 //! - A swarm is over when it is active and its last agent at work is over. It has completed if at
 //!   least one agent did, else it has failed, even if all were killed. So to replace the only
 //!   agent, add the new one first, or [`scale`](SwarmHandle::scale) the swarm meanwhile: a swarm
-//!   that is creating, scaling or paused does not end by itself.
+//!   that is creating, scaling or paused, or is to be reconciled, does not end by itself.
 //! - `max_agents` bounds the agents at work at the same time, not those that ever were.
 //! - An agent is tried again only if it fails at work. One that fails while it is brought up, or
 //!   while it waits, is given up.

@@ -65,6 +65,8 @@ enum Outcome {
     GivenUp,
     /// It is not due any more.
     Passed,
+    /// Others kept changing it, or its swarm.
+    Crowded,
 }
 
 impl Retries {
@@ -91,6 +93,9 @@ impl Retries {
 
     /// Moves every agent that is due to spawning, and says when to ask again.
     ///
+    /// An agent that would wait longer than it can have been told to, since the wall clock was put
+    /// back, waits its time from now on.
+    ///
     /// Errors are those of the store, and `Fenced` once the right to drive it was lost. An error
     /// that comes after an agent was moved is among the [`problems`](Due::problems), so that the
     /// agent is handed over all the same.
@@ -99,6 +104,7 @@ impl Retries {
     /// recovery only.
     pub async fn due(&self) -> Result<Due> {
         let (now, mut due) = (self.orchestra.now(), Due::default());
+        self.mend(now).await?;
         if let Err(error) = self.walk(now, &mut due).await {
             if due.agents.is_empty() {
                 return Err(error);
@@ -169,7 +175,8 @@ impl Retries {
                     Ok(Outcome::Held) => due.held += 1,
                     Ok(Outcome::GivenUp) => due.given_up += 1,
                     Ok(Outcome::Passed) => {}
-                    Err(error) if is_of_one_agent(&error) => {
+                    Ok(Outcome::Crowded) => due.next = Some(now),
+                    Err(error) if error.is_of_one_record() => {
                         due.problems.push(error);
                         due.problems.truncate(PAGE as usize);
                     }
@@ -179,7 +186,28 @@ impl Retries {
             let Some(next) = page.next else { break };
             query.page = query.page.after(next);
         }
-        due.next = self.next(now).await?;
+        due.next = match due.next {
+            None => self.next(now).await?,
+            at_once => at_once,
+        };
+        Ok(())
+    }
+
+    /// Lets no agent wait longer than it could have been told to: those that seem to were told so
+    /// before the wall clock was put back, and wait their time from now on.
+    async fn mend(&self, now: Timestamp) -> Result<()> {
+        let longest = now.plus(Agent::MAX_RETRY_DELAY);
+        let query = self.waiting(Bound::Excluded(longest.into()), Bound::Unbounded)?;
+        let agents = self.orchestra.store().kind::<Agent>();
+        for agent in agents.list(&query).await?.items.into_iter().flatten() {
+            let at = now.plus(Agent::retry_delay(agent.retry_count));
+            let mut draft = self.draft("the clock was put back since it was told to wait");
+            draft.replace(&agent, &Agent { next_retry_at: Some(at), ..(*agent).clone() })?;
+            match self.commit(&draft).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                mended => drop(mended?),
+            }
+        }
         Ok(())
     }
 
@@ -230,7 +258,7 @@ impl Retries {
                 other => return other,
             }
         }
-        Err(Error::busy(format!("agent/{id} or its swarm changed {TRIES} times meanwhile")))
+        Ok(Outcome::Crowded)
     }
 
     async fn spawn(
@@ -294,9 +322,4 @@ impl Retries {
             }
         }
     }
-}
-
-/// Whether an error concerns one agent only, so that the others can be seen to all the same.
-fn is_of_one_agent(error: &Error) -> bool {
-    error.is_of_one_record() || error.kind() == ErrorKind::Busy
 }

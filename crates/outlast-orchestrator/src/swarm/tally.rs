@@ -2,7 +2,8 @@
 //!
 //! A swarm is over when it is active and its last agent at work is over: it has completed if at
 //! least one of its agents did, and failed if none did, be it that they failed or were killed.
-//! Counting and ending are part of the commit that changes the agent.
+//! Counting and ending are part of the commit that changes the agent. A swarm that is to be
+//! reconciled may be about to get the agents it lacks, and does not end before it was.
 
 use outlast_core::{
     Agent, AgentStatus, AttrName, AttrValue, Cause, Event, Filter, Key, Result, Status, Swarm,
@@ -65,7 +66,8 @@ pub(crate) fn conclude(
     cause: &Cause,
     now: Timestamp,
 ) -> Option<Event> {
-    if swarm.status != SwarmStatus::Active || !swarm.metrics.are_over() {
+    let is_complete = swarm.status == SwarmStatus::Active && !swarm.needs_reconcile;
+    if !is_complete || !swarm.metrics.are_over() {
         return None;
     }
     let SwarmMetrics { total, completed, failed, killed } = swarm.metrics;

@@ -283,3 +283,19 @@ async fn reconciling_ends_a_swarm_whose_agents_are_over() {
     assert_eq!(swarm.get().await.unwrap().status, SwarmStatus::Active);
     assert_eq!(swarm.reconcile().await.unwrap().status, SwarmStatus::Completed);
 }
+
+#[tokio::test]
+async fn a_swarm_that_is_to_be_reconciled_ends_when_it_was() {
+    let stage = in_memory().await;
+    let swarm = stage.swarm("s").await;
+    let agent = running(&swarm, agent()).await;
+    let mark = |swarm: &mut Swarm| {
+        swarm.needs_reconcile = true;
+        Ok(())
+    };
+    stage.store.kind::<Swarm>().update("s", mark).await.unwrap();
+    agent.complete().await.unwrap();
+    assert_eq!(swarm.get().await.unwrap().status, SwarmStatus::Active);
+    let reconciled = swarm.reconcile().await.unwrap();
+    assert_eq!((reconciled.status, reconciled.needs_reconcile), (SwarmStatus::Completed, false));
+}

@@ -222,3 +222,22 @@ async fn an_agent_that_cannot_be_read_hides_no_other() {
     assert_eq!(due.problems.len(), 1);
     assert!(due.problems[0].to_string().contains("agent/a"), "{:?}", due.problems);
 }
+
+#[tokio::test]
+async fn an_agent_does_not_wait_for_a_clock_that_was_put_back() {
+    for backend in BACKENDS {
+        let stage = stage(backend).await;
+        failed(&stage, &["a"]).await;
+        let before = stage.now();
+        stage.clock.jump_to(before.minus(Duration::from_mins(50)));
+        let due = stage.due().await;
+        let at = stage.now().plus(Duration::from_secs(2));
+        assert_eq!((due.agents.len(), due.next), (0, Some(at)), "{backend}");
+        let version = stage.orchestra.agent("a").get().await.unwrap().version;
+        stage.due().await;
+        assert_eq!(stage.orchestra.agent("a").get().await.unwrap().version, version, "{backend}");
+        stage.pass(Duration::from_secs(2));
+        assert_eq!(ids(&stage.due().await), ["a"], "{backend}");
+        stage.store.close().await.unwrap();
+    }
+}
