@@ -69,3 +69,15 @@ fn a_swarm_completes_though_one_agent_had_to_be_escalated() {
         format!("{failed}swarm/review is completed, 380 cents are left\n")
     );
 }
+
+#[test]
+#[cfg(all(feature = "memory", feature = "sync"))]
+fn a_client_follows_and_comes_back() {
+    let lines = [
+        "snapshot with 1 session",
+        "session/after Added at version 1",
+        "session/before Updated at version 2",
+        "missed: true\n",
+    ];
+    assert_eq!(run("sync", &[]), lines.join("\n"));
+}

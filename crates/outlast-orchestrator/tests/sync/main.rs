@@ -1,0 +1,16 @@
+//! The change feed: what subscriptions tell is what the store holds, at every revision.
+
+#![cfg(feature = "sync")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod agreement;
+mod bounds;
+mod lag;
+mod mirror;
+#[path = "../support/opened.rs"]
+mod opened;
+#[path = "../support/recorder.rs"]
+mod recorder;
+mod resume;
+mod support;
+mod wire;
