@@ -29,7 +29,7 @@ async fn fill(t: &Trial) {
 }
 
 /// Damages while the store is closed. `false` if nothing can rot, which has been checked.
-async fn damage(t: &mut Trial, target: Target) -> bool {
+pub(super) async fn damage(t: &mut Trial, target: Target) -> bool {
     let persistent = t.can(Capability::Persistent);
     t.store.close().await.unwrap();
     let damaged = t.site.damage(&target).await.unwrap();

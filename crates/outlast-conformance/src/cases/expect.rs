@@ -2,7 +2,7 @@
 
 use outlast_core::{Attributes, Epoch, Expect, Op, Outcome, Version};
 
-use crate::ops::{assert, delete, int, item, number, put, put_with, touch};
+use crate::ops::{assert, delete, int, item, number, put, put_with, text, touch};
 use crate::{Case, Trial};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -11,6 +11,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::of(put_expecting_absence_applies_to_absent_and_deleted),
         Case::of(put_expecting_life_applies_to_the_living),
         Case::of(put_expecting_a_version_applies_to_just_that),
+        Case::of(put_expecting_a_status_applies_to_just_those),
+        Case::of(expected_status_is_that_of_the_batch_before),
         Case::of(stale_version_is_refused),
         Case::of(version_of_another_epoch_is_refused),
         Case::of(version_of_a_tombstone_is_no_version_to_expect),
@@ -91,6 +93,52 @@ async fn put_expecting_a_version_applies_to_just_that(t: Trial) {
     check(&t, "at", |id| expecting(id, Expect::At(first)), &[State::Live]).await;
     let second = Version::new(t.store.info().epoch, 2);
     check(&t, "above", |id| expecting(id, Expect::At(second)), &[]).await;
+}
+
+fn with_status(id: &str, attrs: Attributes) -> Op {
+    put_with(&item(id), Expect::Any, attrs, number(1))
+}
+
+async fn put_expecting_a_status_applies_to_just_those(t: Trial) {
+    check(&t, "status", |id| expecting(id, Expect::Status(&["new"])), &[State::Live]).await;
+    let (new, done) = (Expect::Status(&["new", "old"]), Expect::Status(&["done"]));
+    for (id, attrs, among) in [
+        ("words", text("status", "new"), true),
+        ("other", text("status", "ne"), false),
+        ("upper", text("status", "New"), false),
+        ("number", int("status", 1), true),
+        ("none", int("x", 1), true),
+    ] {
+        let version = t.write(with_status(id, attrs)).await;
+        if !among {
+            let told = t.conflict([expecting(id, new)]).await;
+            assert_eq!(told, (item(id), new, Some(version)));
+            t.conflict([delete_expecting(id, new)]).await;
+            t.conflict([assert(&item(id), new), put(&item("x"), 1)]).await;
+            continue;
+        }
+        t.apply([assert(&item(id), new), put(&item("x"), 1)]).await;
+        if id == "words" {
+            t.conflict([expecting(id, done)]).await;
+        }
+        t.apply([delete_expecting(id, new)]).await;
+    }
+}
+
+async fn expected_status_is_that_of_the_batch_before(t: Trial) {
+    t.write(with_status("a", text("status", "new"))).await;
+    let new = Expect::Status(&["new"]);
+    let take = |n: i64| put_with(&item("a"), new, text("status", "done"), number(n));
+    let batches = [t.batch([take(1)]), t.batch([take(2)])];
+    let sent = batches.map(|batch| {
+        let store = t.store.clone();
+        tokio::spawn(async move { store.commit(batch).await.unwrap() })
+    });
+    let mut applied = 0;
+    for outcome in sent {
+        applied += usize::from(matches!(outcome.await.unwrap(), Outcome::Applied(_)));
+    }
+    assert_eq!((applied, t.versions(&item("a")).await.len()), (1, 2));
 }
 
 async fn stale_version_is_refused(t: Trial) {

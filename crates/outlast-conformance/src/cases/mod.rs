@@ -1,6 +1,7 @@
 //! The list of cases, one file per theme.
 
 mod atomicity;
+mod audit;
 mod cancel;
 mod capability;
 mod closing;
@@ -25,6 +26,7 @@ mod paging;
 mod prune;
 mod reopen;
 mod replay;
+mod rollback;
 mod stream;
 mod stream_query;
 mod tombstone;
@@ -37,6 +39,7 @@ use crate::Case;
 pub fn cases() -> Vec<Case> {
     [
         atomicity::cases(),
+        audit::cases(),
         cancel::cases(),
         capability::cases(),
         closing::cases(),
@@ -61,6 +64,7 @@ pub fn cases() -> Vec<Case> {
         prune::cases(),
         replay::cases(),
         reopen::cases(),
+        rollback::cases(),
         stream::cases(),
         stream_query::cases(),
         tombstone::cases(),

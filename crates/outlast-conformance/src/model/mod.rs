@@ -143,7 +143,7 @@ impl Model {
     fn is_among(&self, key: &Key, states: &[&str]) -> bool {
         let Some(head) = self.living(key) else { return false };
         match head.attrs.iter().find(|(name, _)| name.as_str() == "status") {
-            Some((_, AttrValue::Text(status))) => states.iter().any(|state| *state == &**status),
+            Some((_, AttrValue::Text(is))) => states.iter().any(|state| *state == &**is),
             _ => true,
         }
     }

@@ -10,7 +10,7 @@ use outlast_conformance::{cases, differential, run_all, run_some, run_within};
 use crate::flawed::{Flaw, FlawedHarness};
 
 /// Each flaw, and the case that must notice it.
-const NOTICED_BY: [(Flaw, &str); 43] = [
+const NOTICED_BY: [(Flaw, &str); 48] = [
     (Flaw::IgnoresBase, "write_from_an_old_view_is_raced"),
     (Flaw::DropsLastVersion, "every_operation_of_a_batch_is_applied"),
     (Flaw::TearsCommits, "cancelled_commit_is_whole_or_absent"),
@@ -54,6 +54,11 @@ const NOTICED_BY: [(Flaw, &str); 43] = [
     (Flaw::ForgetsKinds, "kinds_are_named"),
     (Flaw::CountsNothingVerified, "whole_store_verifies_and_is_counted"),
     (Flaw::Panics, "deleted_entity_is_a_tombstone"),
+    (Flaw::ForgetsStatus, "put_expecting_a_status_applies_to_just_those"),
+    (Flaw::IgnoresActor, "audit_is_narrowed_down_as_the_history_is"),
+    (Flaw::DropsLastVersion, "rollback_saves_what_it_replaces_in_its_commit"),
+    (Flaw::RewritesJson, "rollback_restores_to_the_letter"),
+    (Flaw::IgnoresDescending, "checkpoints_are_listed_the_newest_first"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
