@@ -160,3 +160,35 @@ async fn two_processes_count_and_bound_the_agents_of_one_swarm() {
     let expected = SwarmMetrics { total: 10, completed: 4, failed: 0, killed: 3 };
     assert_eq!((over.status, over.metrics), (SwarmStatus::Active, expected));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_hand_each_agent_over_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let processes = two_processes(folder.path()).await;
+    let config = outlast_core::SwarmConfig::new("s", "work", 50);
+    let swarm = processes[0].swarms().create(config).await.unwrap();
+    let mut expected = Vec::new();
+    for _ in 0..30 {
+        let agent = swarm.add(agent()).await.unwrap();
+        agent.fail("broken").await.unwrap();
+        agent.retry().await.unwrap();
+        expected.push(agent.id().to_owned());
+    }
+    let mut handed = Vec::new();
+    while handed.len() < expected.len() {
+        let looking: JoinSet<_> = processes
+            .iter()
+            .map(|process| {
+                let retries = process.retries();
+                async move { retries.due().await.unwrap() }
+            })
+            .collect();
+        for due in within(looking.join_all()).await {
+            assert!(due.problems.is_empty(), "{due:?}");
+            handed.extend(due.agents.iter().map(|agent| agent.id().to_owned()));
+        }
+    }
+    handed.sort();
+    expected.sort();
+    assert_eq!(handed, expected);
+}

@@ -8,8 +8,12 @@ mod budget;
 mod causes;
 mod concurrent;
 mod ending;
+mod faults;
 #[cfg(feature = "process")]
 mod fenced;
+#[path = "../tasks/hooked.rs"]
+#[allow(dead_code)]
+mod hooked;
 mod listing;
 #[path = "../support/opened.rs"]
 mod opened;

@@ -1,0 +1,135 @@
+//! A store that fails in the middle, and calls that are cut off.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use outlast_core::{
+    AgentStatus, AttrName, AttrValue, Error, ErrorKind, ManualClock, RandomIds, SwarmStatus,
+    SystemClock, WriteSet,
+};
+use outlast_core::{Clock, Result};
+use outlast_memory::Memory;
+use outlast_orchestrator::swarm::{AgentHandle, Orchestra, SwarmHandle};
+use outlast_store::{Store, StoreOptions};
+
+use crate::hooked::Hooked;
+use crate::support::{Stage, agent, recount, running, stage};
+
+/// Three agents that are due, in a store that is asked before each of them is moved.
+async fn due_in(hook: impl Fn(u32) -> Result<()> + Send + Sync + 'static) -> Orchestra {
+    let moves = AtomicU32::new(0);
+    let ask = move |set: &WriteSet| {
+        let spawning = Some(AttrValue::from("spawning"));
+        let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
+        if versions.any(|version| version.attrs.get(&AttrName::status()) == spawning.as_ref()) {
+            return hook(moves.fetch_add(1, Ordering::Relaxed));
+        }
+        Ok(())
+    };
+    let clock = Arc::new(ManualClock::at(SystemClock::default().now()));
+    let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+    let backend = Hooked::new((Arc::new(Memory::new(&RandomIds)), None), ask);
+    let orchestra = Orchestra::new(&Store::open(Arc::new(backend), options));
+    for id in ["a", "b", "c"] {
+        let agent = orchestra.agents().create(agent().called(id)).await.unwrap();
+        agent.start().await.unwrap();
+        agent.fail("broken").await.unwrap();
+    }
+    clock.advance(Duration::from_secs(2));
+    orchestra
+}
+
+/// The agents that one call hands over, and how many problems it reports.
+async fn look(orchestra: &Orchestra) -> Result<(Vec<String>, usize)> {
+    let due = orchestra.retries().due().await?;
+    let ids = due.agents.iter().map(|agent| agent.id().to_owned()).collect();
+    Ok((ids, due.problems.len()))
+}
+
+#[tokio::test]
+async fn what_was_moved_before_the_store_failed_is_handed_over() {
+    let fail_second = |n| if n == 1 { Err(Error::unavailable("gone")) } else { Ok(()) };
+    let orchestra = due_in(fail_second).await;
+    let due = orchestra.retries().due().await.unwrap();
+    assert_eq!(due.agents.len(), 1);
+    assert_eq!(due.problems[0].kind(), ErrorKind::Unavailable);
+    assert!(due.next.is_some_and(|next| next <= orchestra.store().clock().now()));
+    assert_eq!(look(&orchestra).await.unwrap(), (vec!["b".to_owned(), "c".to_owned()], 0));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_at_once_is_an_error_and_nothing_moves() {
+    let fail_first = |n| if n == 0 { Err(Error::unavailable("gone")) } else { Ok(()) };
+    let orchestra = due_in(fail_first).await;
+    assert_eq!(look(&orchestra).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let first = orchestra.agent("a").get().await.unwrap();
+    assert_eq!(first.status, AgentStatus::Retrying);
+    assert_eq!(look(&orchestra).await.unwrap().0, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn an_agent_whose_move_was_not_answered_is_handed_over_all_the_same() {
+    let lose = |n| if n % 2 == 0 { Err(Error::indeterminate("no answer")) } else { Ok(()) };
+    let orchestra = due_in(lose).await;
+    assert_eq!(look(&orchestra).await.unwrap(), (["a", "b", "c"].map(str::to_owned).into(), 0));
+}
+
+/// Polls a future at most so often and drops it, and says whether it came to its end.
+async fn cut_off(future: impl Future, polls: usize) -> bool {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+/// What is cut off.
+async fn perform(name: &str, swarm: &SwarmHandle, agent: &AgentHandle) -> Result<()> {
+    match name {
+        "add" => swarm.add(crate::support::agent()).await.map(drop),
+        "complete" => agent.complete().await.map(drop),
+        "give_up" => agent.give_up("broken").await.map(drop),
+        "kill" => agent.kill().await.map(drop),
+        other => panic!("no operation {other}"),
+    }
+}
+
+async fn check_cut(stage: &Stage, name: &str, polls: usize) -> bool {
+    let what = format!("{}: {name} after {polls} polls", stage.backend);
+    let swarm = stage.swarm(&format!("{name}-{polls}")).await;
+    let agent = running(&swarm, agent()).await;
+    let ended = cut_off(perform(name, &swarm, &agent), polls).await;
+    stage.store.sync().await.unwrap();
+    let found = swarm.get().await.unwrap();
+    assert_eq!(found.metrics, recount(stage, swarm.id()).await, "{what}");
+    assert_eq!(found.status == SwarmStatus::Active, !found.metrics.are_over(), "{what}");
+    // Whoever waits for a turn on what was cut off gets it.
+    crate::support::within(swarm.spend(1)).await.unwrap_or(found);
+    crate::support::within(agent.kill()).await.map(drop).unwrap_or_default();
+    ended
+}
+
+#[tokio::test]
+async fn an_operation_that_is_cut_off_happened_whole_or_not_at_all() {
+    for backend in ["memory", "sqlite"] {
+        let stage = stage(backend).await;
+        for name in ["add", "complete", "give_up", "kill"] {
+            let mut polls = 0;
+            while !check_cut(&stage, name, polls).await {
+                polls += 1;
+                assert!(polls < 10_000, "{name} never ends");
+                if backend == "sqlite" {
+                    polls += 4;
+                }
+            }
+        }
+        stage.store.close().await.unwrap();
+    }
+}
