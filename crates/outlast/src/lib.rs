@@ -92,7 +92,7 @@ pub use outlast_orchestrator::windows;
 #[cfg(feature = "process")]
 pub use outlast_orchestrator::{Instance, driver, process};
 #[cfg(feature = "engines")]
-pub use outlast_orchestrator::{events, references, statistics};
+pub use outlast_orchestrator::{Shutdown, Urgency, events, references, statistics};
 #[cfg(feature = "sled")]
 pub use outlast_sled as sled;
 #[cfg(feature = "sqlite")]
