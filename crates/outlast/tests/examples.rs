@@ -30,6 +30,32 @@ fn an_own_kind_moves_only_as_its_table_says() {
     assert_eq!(run("own_kind", &[]), format!("{refused}{sent}"));
 }
 
+#[test]
+#[cfg(feature = "memory")]
+fn the_audit_tells_who_and_hides_secrets() {
+    let expected = concat!(
+        "update by user:ben: no reason given\n",
+        "  before: {\"name\":\"ben\",\"password\":\"***\"}\n",
+        "  after:  {\"name\":\"benjamin\",\"password\":\"***\"}\n",
+        "create by user:ann: new on the team\n",
+        "  before: nothing\n",
+        "  after:  {\"name\":\"ben\",\"password\":\"***\"}\n",
+    );
+    assert_eq!(run("audit", &[]), expected);
+}
+
+#[test]
+#[cfg(feature = "memory")]
+fn going_back_saves_what_was_there() {
+    let expected = concat!(
+        "version 4: pack, carry\n",
+        "saved: version 3, pre_rollback\n",
+        "version 5: pack, carry, burn the boxes\n",
+        "plan/move has no version 99 to go back to\n",
+    );
+    assert_eq!(run("rollback", &[]), expected);
+}
+
 fn visits(location: &str) -> [String; 2] {
     [run("backends", &[location]), run("backends", &[location])]
 }
