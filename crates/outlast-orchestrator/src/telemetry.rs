@@ -1,6 +1,9 @@
 //! The names under which the engines count what they do, for the recorder of the `metrics` crate
 //! that the program around them installed. Names are stable; without a recorder, nothing is
-//! counted and nothing is paid.
+//! counted and nothing is paid. What the store itself counts is named in
+//! [`outlast_store::telemetry`], and here too.
+
+pub use outlast_store::telemetry::*;
 
 /// Commands that were settled, by their `status`.
 pub const COMMANDS_SETTLED: &str = "outlast_commands_settled_total";
@@ -8,6 +11,10 @@ pub const COMMANDS_SETTLED: &str = "outlast_commands_settled_total";
 pub const HOSTS_LOST: &str = "outlast_hosts_lost_total";
 /// Recoveries that were carried out.
 pub const RECOVERIES: &str = "outlast_recoveries_total";
+/// Entities and entries that retention removed.
+pub const RETENTION_REMOVED: &str = "outlast_retention_removed_total";
+/// Ticks of retention that failed.
+pub const RETENTION_FAILURES: &str = "outlast_retention_failures_total";
 /// Agents that were escalated to their next model.
 pub const AGENT_ESCALATIONS: &str = "outlast_agent_escalations_total";
 /// Agents that were handed over to be tried again when their time had come.

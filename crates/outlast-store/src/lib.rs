@@ -5,6 +5,7 @@
 //! queue; and because it alone awaits the backend's writes, no caller can cut one off halfway.
 
 mod audit;
+mod backlog;
 mod checkpoint;
 mod collection;
 mod commit;
@@ -17,10 +18,12 @@ mod secrets;
 mod sequencer;
 mod store;
 mod stored;
+pub mod telemetry;
 mod turn;
 mod watch;
 
 pub use audit::{AuditEntry, AuditQuery, AuditState};
+pub use backlog::Backlog;
 pub use checkpoint::Checkpointed;
 pub use collection::Collection;
 pub use draft::Draft;

@@ -8,6 +8,8 @@ use outlast_core::{
 };
 use tokio::time::sleep;
 
+use crate::telemetry;
+
 /// How a store behaves. The defaults suit an embedded store in one process.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -95,6 +97,7 @@ impl Retry {
             let message = format!("{each} met a conflict; the last: {conflict}");
             return Err(Error::new(ErrorKind::RetriesExhausted, message).with_source(conflict));
         }
+        metrics::counter!(telemetry::STORE_RETRIES).increment(1);
         sleep(self.delay(*tries)).await;
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The handle everything goes through.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use outlast_core::{
     AttrName, Backend, BackendInfo, Batch, Cause, Change, Clock, Counts, Entity, Entry, Error,
@@ -12,12 +11,14 @@ use outlast_core::{
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::backlog::{Load, Room};
 use crate::collection::Collection;
 use crate::draft::Draft;
 use crate::lock::KeyLocks;
 use crate::options::StoreOptions;
 use crate::secrets::KnownKinds;
 use crate::sequencer::{Barrier, Driver, Published, Request, Waiting, weight};
+use crate::telemetry;
 
 /// A cheap handle to one store; clones share everything.
 ///
@@ -50,10 +51,10 @@ pub(crate) struct Inner {
     pub(crate) options: StoreOptions,
     requests: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
+    pub(crate) load: Arc<Load>,
     published: broadcast::Sender<Published>,
     pub(crate) locks: KeyLocks,
     pub(crate) known: KnownKinds,
-    closed: Arc<AtomicBool>,
 }
 
 /// How many commits a watcher may fall behind before it has to read anew.
@@ -76,25 +77,25 @@ impl Store {
     pub fn open(backend: Arc<dyn Backend>, options: StoreOptions) -> Self {
         let (requests, received) = mpsc::channel(options.queue.clamp(1, Semaphore::MAX_PERMITS));
         let (published, _) = broadcast::channel(WATCH_BACKLOG);
-        let closed = Arc::new(AtomicBool::new(false));
+        let load = Arc::new(Load::default());
         let driver = Driver::new(
             backend.clone(),
             options.clock.clone(),
             received,
             published.clone(),
-            closed.clone(),
+            load.clone(),
         );
         tokio::spawn(driver.run());
         let inner = Inner {
             limits: backend.info().limits,
             room: Arc::new(Semaphore::new(shares(options.queue_bytes) as usize)),
+            load,
             locks: KeyLocks::default(),
             known: KnownKinds::default(),
             backend,
             options,
             requests,
             published,
-            closed,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -156,9 +157,11 @@ impl Store {
         batch: Batch,
         reply: Option<oneshot::Sender<Result<Outcome>>>,
     ) -> Result<()> {
-        let share = shares(weight(&batch)).min(shares(self.inner.options.queue_bytes));
+        let bytes = weight(&batch);
+        let share = shares(bytes).min(shares(self.inner.options.queue_bytes));
         let room = self.inner.room.clone().acquire_many_owned(share).await;
         let room = room.map_err(|_| self.stopped())?;
+        let room = Room::new(room, &self.inner.load, bytes, self.clock().monotonic());
         let request = Request::Commit(Box::new(batch), Waiting { reply, room });
         self.inner.requests.send(request).await.map_err(|_| self.stopped())
     }
@@ -213,7 +216,7 @@ impl Store {
     }
 
     fn stopped(&self) -> Error {
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.inner.load.is_closed() {
             return Error::closed("the store was closed");
         }
         Error::poisoned("the task that writes the store has stopped unexpectedly; re-open it")
@@ -339,5 +342,6 @@ fn shares(bytes: usize) -> u32 {
 const MOST_SHARES: u32 = 1 << 28;
 
 fn full() -> Error {
+    metrics::counter!(telemetry::STORE_SHED).increment(1);
     Error::busy("the queue of the store is full; nothing was applied, try again later")
 }

@@ -9,7 +9,7 @@ mod lag;
 mod mirror;
 #[path = "../support/opened.rs"]
 mod opened;
-#[path = "../support/recorder.rs"]
+#[path = "../../../outlast-store/tests/support/recorder.rs"]
 mod recorder;
 mod resume;
 mod support;

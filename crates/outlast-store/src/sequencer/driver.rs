@@ -3,12 +3,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use outlast_core::{
-    Backend, Batch, Clock, Error, Key, Outcome, PlanContext, PrunePlan, Pruned, Result,
+    Backend, Batch, Clock, Error, Key, Outcome, PlanContext, PrunePlan, Pruned, Result, WriteSet,
+    Written,
 };
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tracing::{Instrument, Span, debug_span, field};
+
+use crate::backlog::{Load, Room};
+use crate::telemetry;
 
 use super::machine::{Effect, Event, GroupLimits, Machine, Ticket};
 
@@ -27,7 +32,7 @@ pub(crate) struct Waiting {
     /// Whom to answer; the failure of a batch that nobody waits for is told at the next barrier.
     pub(crate) reply: Option<oneshot::Sender<Result<Outcome>>>,
     /// Its share of the queue, given back with the answer.
-    pub(crate) room: OwnedSemaphorePermit,
+    pub(crate) room: Room,
 }
 
 /// What is done between two groups, and whom to answer.
@@ -96,7 +101,11 @@ pub(crate) struct Driver {
     callers: HashMap<Ticket, Caller>,
     next_ticket: Ticket,
     failures: Failures,
-    closed: Arc<AtomicBool>,
+    load: Arc<Load>,
+    /// Commits in the order they came in, some of them answered, and when that was.
+    arrivals: VecDeque<(Ticket, Duration)>,
+    /// The group that is at work.
+    group: Span,
 }
 
 impl Driver {
@@ -105,7 +114,7 @@ impl Driver {
         clock: Arc<dyn Clock>,
         requests: mpsc::Receiver<Request>,
         published: broadcast::Sender<Published>,
-        closed: Arc<AtomicBool>,
+        load: Arc<Load>,
     ) -> Self {
         let limits = GroupLimits { batches: 1024, bytes: 16 << 20, races: 64 };
         Self {
@@ -117,7 +126,9 @@ impl Driver {
             callers: HashMap::new(),
             next_ticket: 0,
             failures: Failures::default(),
-            closed,
+            load,
+            arrivals: VecDeque::new(),
+            group: Span::none(),
         }
     }
 
@@ -137,7 +148,7 @@ impl Driver {
     }
 
     fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.load.is_closed()
     }
 
     /// Takes in what piled up meanwhile, so that the next group is as large as it can be.
@@ -155,6 +166,10 @@ impl Driver {
         let ticket = self.next_ticket;
         let (caller, event) = match request {
             Request::Commit(batch, waiting) => {
+                self.arrivals.push_back((ticket, waiting.room.since));
+                if self.arrivals.len() == 1 {
+                    self.load.oldest(Some(waiting.room.since));
+                }
                 (Caller::Commit(waiting), Event::Submitted(ticket, batch))
             }
             Request::Barrier(barrier) => (Caller::Barrier(barrier), Event::Barrier(ticket)),
@@ -166,14 +181,18 @@ impl Driver {
     async fn carry_out(&mut self, effect: Effect) -> Vec<Effect> {
         match effect {
             Effect::Fetch(reads) => {
-                let view = self.backend.fetch(&reads).await;
+                self.begin_group();
+                let view = self.backend.fetch(&reads).instrument(self.group.clone()).await;
+                if view.is_err() {
+                    metrics::counter!(telemetry::STORE_FAILURES).increment(1);
+                }
                 let info = self.backend.info();
                 let (now, epoch, durability) = (self.clock.now(), info.epoch, info.durability);
                 let context = PlanContext { now, epoch, durability };
                 return self.machine.step(Event::Fetched(view.map(Box::new), context));
             }
             Effect::Write(set) => {
-                let written = self.backend.write(&set).await;
+                let written = self.write(&set).await;
                 return self.machine.step(Event::Written(written));
             }
             Effect::Publish(changed) => self.publish(changed),
@@ -184,6 +203,34 @@ impl Driver {
             Effect::Pass(ticket) => self.pass(ticket).await,
         }
         Vec::new()
+    }
+
+    fn begin_group(&mut self) {
+        self.group = debug_span!("group", commits = field::Empty);
+        #[allow(clippy::cast_precision_loss)]
+        let (batches, bytes) = (self.load.batches() as f64, self.load.bytes() as f64);
+        metrics::gauge!(telemetry::STORE_QUEUE).set(batches);
+        metrics::gauge!(telemetry::STORE_QUEUE_BYTES).set(bytes);
+    }
+
+    async fn write(&mut self, set: &WriteSet) -> Result<Written> {
+        let commits = set.commits.len() as u64;
+        self.group.record("commits", commits);
+        let start = self.clock.monotonic();
+        let written = self.backend.write(set).instrument(self.group.clone()).await;
+        match &written {
+            Ok(Written::Applied(_)) => {
+                let took = self.clock.monotonic().saturating_sub(start);
+                metrics::counter!(telemetry::STORE_GROUPS).increment(1);
+                metrics::counter!(telemetry::STORE_COMMITS).increment(commits);
+                #[allow(clippy::cast_precision_loss)]
+                metrics::histogram!(telemetry::STORE_GROUP_COMMITS).record(commits as f64);
+                metrics::histogram!(telemetry::STORE_GROUP_SECONDS).record(took);
+            }
+            Ok(Written::Raced) => metrics::counter!(telemetry::STORE_RACES).increment(1),
+            Err(_) => metrics::counter!(telemetry::STORE_FAILURES).increment(1),
+        }
+        written
     }
 
     fn publish(&self, changed: Vec<Arc<[Key]>>) {
@@ -198,11 +245,25 @@ impl Driver {
             return;
         };
         drop(room);
+        self.note_oldest();
+        if matches!(outcome, Ok(Outcome::Conflict { .. })) {
+            metrics::counter!(telemetry::STORE_CONFLICTS).increment(1);
+        }
         match reply {
             // A caller that went away learns the outcome by repeating its commit id.
             Some(reply) => drop(reply.send(outcome)),
             None => self.note_failure(outcome),
         }
+    }
+
+    /// Notes since when the oldest commit waits that is not answered.
+    fn note_oldest(&mut self) {
+        while let Some((ticket, _)) = self.arrivals.front()
+            && !self.callers.contains_key(ticket)
+        {
+            self.arrivals.pop_front();
+        }
+        self.load.oldest(self.arrivals.front().map(|(_, since)| *since));
     }
 
     fn note_failure(&mut self, outcome: Result<Outcome>) {
@@ -226,7 +287,7 @@ impl Driver {
             }
             Some(Caller::Barrier(Barrier::Close(reply))) => {
                 let result = self.backend.sync().await.and(self.backend.close().await);
-                self.closed.store(true, Ordering::Release);
+                self.load.close();
                 self.report(result, reply);
             }
             Some(Caller::Barrier(Barrier::Prune(plan, limit, reply))) => {

@@ -13,8 +13,11 @@ mod enqueue;
 mod history;
 mod kinds;
 mod locking;
+#[path = "../support/recorder.rs"]
+mod recorder;
 mod secrets;
 mod shaky;
+mod telemetry;
 mod turn;
 mod typed;
 mod update;
