@@ -107,3 +107,18 @@ fn a_client_follows_and_comes_back() {
     ];
     assert_eq!(run("sync", &[]), lines.join("\n"));
 }
+
+#[test]
+#[cfg(all(feature = "fleet", feature = "memory", feature = "process"))]
+fn a_pipeline_goes_on_without_the_host_that_failed() {
+    let lines = [
+        "fetch on attic: success",
+        "fetch on cellar: success",
+        "check on attic: success",
+        "check on cellar: failed",
+        "print on attic: success",
+        "print on cellar: skipped",
+        "partial: every stage was successful on 1 of 2 hosts\n",
+    ];
+    assert_eq!(run("pipeline", &[]), lines.join("\n"));
+}
