@@ -128,6 +128,58 @@ impl Drop for Process {
     }
 }
 
+/// One process adds while another goes back to zero: each sees what the other did, and there is a
+/// checkpoint of just what each rollback replaced.
+#[test]
+fn rollbacks_of_one_process_and_updates_of_another_lose_neither() {
+    const ROLLBACKS: u64 = 25;
+    let dir = TempDir::new().unwrap();
+    let location = location("sqlite", dir.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = StoreOptions { retry: counter::BETWEEN_PROCESSES, ..StoreOptions::default() };
+    let store = runtime.block_on(async {
+        let store = open(&location, options).await;
+        store.kind().create(ID, &Counter { n: 0 }).await.unwrap();
+        store
+    });
+    let mut adding = Process::start(&location);
+    adding.wait_until_ready();
+    adding.go();
+    runtime.block_on(async {
+        for _ in 0..ROLLBACKS {
+            store.kind::<Counter>().rollback_to(ID, 1).await.unwrap();
+        }
+    });
+    adding.finish();
+    runtime.block_on(async {
+        let counters = store.kind::<Counter>();
+        let last = counters.get(ID).await.unwrap();
+        assert_eq!(last.version.n, 1 + WRITERS * TIMES + ROLLBACKS);
+        let page = Page::first(2000);
+        let mut past = counters.history(ID, page).await.unwrap().items;
+        past.reverse();
+        let past: Vec<_> = past.into_iter().map(Result::unwrap).collect();
+        let number = |version: u64| {
+            let found = past.iter().find(|past| past.version.version.n == version).unwrap();
+            found.value.as_ref().unwrap().n
+        };
+        for found in past.iter().skip(1) {
+            let version = found.version.version.n;
+            let back = found.version.action == Action::rollback();
+            let expected = if back { 0 } else { number(version - 1) + 1 };
+            assert_eq!(number(version), expected, "version {version}");
+        }
+        let saved = counters.checkpoints(ID, &Page::first(1000)).await.unwrap().items;
+        assert_eq!(saved.len() as u64, ROLLBACKS, "one for each, and none without");
+        for checkpoint in saved {
+            let checkpoint = checkpoint.unwrap().into_value();
+            let saved: Counter = checkpoint.data.decode().unwrap();
+            assert_eq!(saved.n, number(checkpoint.version.n));
+        }
+        store.close().await.unwrap();
+    });
+}
+
 /// Another process is always faster: it commits between the reading and the writing of each try.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tries_are_exhausted_when_each_of_them_meets_a_conflict() {
