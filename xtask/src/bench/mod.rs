@@ -1,10 +1,20 @@
-//! `bench`: runs the benches and prints what they measure, nothing else.
+//! `bench`: runs the benches and prints what they measure, or compares with the same work done by
+//! hand.
+
+mod compare;
+mod goals;
+mod runs;
+
+use clap::Subcommand;
 
 use crate::Result;
 use crate::workspace::{cargo, succeeds};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Measure briefly: enough to see that the benches run, not to compare
     #[arg(long)]
     quick: bool,
@@ -12,7 +22,16 @@ pub(crate) struct Args {
     name: Option<String>,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Do the same work by Outlast and by hand, in turns, and print one row per goal
+    Compare(compare::Args),
+}
+
 pub(crate) fn run(args: &Args) -> Result<bool> {
+    if let Some(Command::Compare(args)) = &args.command {
+        return compare::run(args);
+    }
     let mut command = cargo(&["bench", "--package", "outlast-benches", "--locked", "--"]);
     if args.quick {
         command.args(["--warm-up-time", "0.5", "--measurement-time", "1", "--sample-size", "10"]);
