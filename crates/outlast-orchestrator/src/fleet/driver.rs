@@ -78,7 +78,8 @@ impl Driver {
         }
         let is_shut_down = AtomicBool::new(false);
         let work = Work { driver: self, commands, id: command_id, shutdown, is_shut_down };
-        match work.run(&fleet).await {
+        // On the heap, for it is large and others hold many of it.
+        match Box::pin(work.run(&fleet)).await {
             // Somebody else was faster: theirs stays.
             Err(error) if error.kind() == ErrorKind::IllegalTransition => {
                 let command = work.commands.get(command_id).await?;
