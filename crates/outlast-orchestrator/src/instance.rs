@@ -59,6 +59,8 @@ impl Instance {
     /// `Fenced` if another process has it, naming the process and since when. Cancel safe: the
     /// right is taken or not, and taking it again fails only while this process lives.
     pub async fn acquire(store: &Store, take_over: bool) -> Result<Self> {
+        // Who drives decides from what it read, whatever the store's options.
+        let store = store.comparing();
         let leases = store.kind::<Lease>();
         let holder = identify_self()?;
         for _ in 0..TRIES {
@@ -69,7 +71,7 @@ impl Instance {
             };
             match taken {
                 Err(error) if matches!(error.kind(), ErrorKind::Exists | ErrorKind::Conflict) => {}
-                other => return Ok(Self { store: store.clone(), lease: other? }),
+                other => return Ok(Self { store, lease: other? }),
             }
         }
         Err(Error::busy(format!("other processes took lease/{RUN} first {TRIES} times; try again")))
@@ -81,12 +83,9 @@ impl Instance {
     }
 
     /// An empty draft under the right, as durable as the store can be.
-    ///
-    /// Versions are compared whatever the store's options: who drives decides from what it read.
     pub fn draft(&self, cause: Cause) -> Draft {
         let mut draft = self.store.draft();
-        // Nothing is in it yet that could be illegal.
-        let _ = draft.cause(cause).fence(&self.lease).compare();
+        draft.cause(cause).fence(&self.lease);
         if self.store.info().durability == Durability::Durable {
             draft.at_least(Durability::Durable);
         }

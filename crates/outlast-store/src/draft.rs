@@ -61,7 +61,7 @@ struct Given {
 impl Draft {
     pub(crate) fn new(store: Store) -> Self {
         let batch = Batch::new(store.ids().commit_id(), Cause::default());
-        let compare = store.inner.options.locking;
+        let compare = store.compares;
         let cause = store.cause().clone();
         let mut draft = Self { store, batch, compare, given: Vec::new(), redactors: Vec::new() };
         draft.cause(cause);
@@ -80,7 +80,8 @@ impl Draft {
     }
 
     /// Compares the versions of what was read also where the store's
-    /// [`locking`](crate::StoreOptions::locking) is off, both of what is here already and of what
+    /// [`locking`](crate::StoreOptions::locking) is off, as one of
+    /// [`Store::comparing`] does: both of what is here already and of what
     /// is added later: for what was decided from what was read.
     ///
     /// `IllegalTransition` for what is here and may not follow what was read.

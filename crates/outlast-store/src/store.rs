@@ -42,6 +42,8 @@ use crate::telemetry;
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+    /// Whether versions given through this handle are compared.
+    pub(crate) compares: bool,
 }
 
 #[derive(Debug)]
@@ -97,7 +99,14 @@ impl Store {
             requests,
             published,
         };
-        Self { inner: Arc::new(inner) }
+        let compares = inner.options.locking;
+        Self { inner: Arc::new(inner), compares }
+    }
+
+    /// The same store, through a handle that compares every version it is given, whatever
+    /// [`locking`](StoreOptions::locking) says: for engines, which decide from what they read.
+    pub fn comparing(&self) -> Self {
+        Self { compares: true, ..self.clone() }
     }
 
     /// Applies a batch, all of it or nothing, and answers once it is as durable as the receipt

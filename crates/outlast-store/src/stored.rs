@@ -95,18 +95,22 @@ impl<T: Entity> Stored<T> {
 
     /// The new value's JSON, plus the fields of the stored JSON that this program does not know.
     fn carry_over(&self, value: &T) -> Result<Json> {
+        let next = Json::encode(value)?;
+        // What this program wrote holds nothing it does not know, and need not be taken apart.
+        if Json::encode(&self.value)? == self.source {
+            return Ok(next);
+        }
         let stored: Value = self.source.decode()?;
         let known = to_value(&self.value)?;
-        let mut next = to_value(value)?;
-        if keep_unknown(&stored, &known, &mut next) {
-            let carried = Json::encode(&next)?;
+        let mut carried = to_value(value)?;
+        if keep_unknown(&stored, &known, &mut carried) {
+            let carried = Json::encode(&carried)?;
             // A field under an old name is known after all, and would now be there twice.
             if carried.decode::<T>().is_ok() {
                 return Ok(carried);
             }
-            next = to_value(value)?;
         }
-        Json::encode(&next)
+        Ok(next)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(store: &Store) -> Self {
         Self {
-            store: store.clone(),
+            store: store.comparing(),
             cause: store.cause().clone(),
             #[cfg(feature = "process")]
             instance: None,
@@ -81,7 +81,8 @@ impl Writer {
         };
         let mut tries = 1;
         loop {
-            match self.store.commit_with(keys, turn).await?.1 {
+            // On the heap, for it is large and part of everything the fleet does.
+            match Box::pin(self.store.commit_with(keys, turn)).await?.1 {
                 Err(_) if tries < TRIES => tries += 1,
                 Err(error) => {
                     let message =

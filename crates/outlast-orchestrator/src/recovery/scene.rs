@@ -100,7 +100,7 @@ impl Scene<'_> {
         if let Some(instance) = self.instance {
             return instance.draft(cause);
         }
-        let mut draft = self.store.draft();
+        let mut draft = self.store.comparing().draft();
         draft.cause(cause);
         draft
     }

@@ -19,7 +19,7 @@ fn cleanup() -> Result<Action> {
 
 /// A draft that deletes.
 pub(super) fn deletion(store: &Store) -> Result<Draft> {
-    let mut draft = store.draft();
+    let mut draft = store.comparing().draft();
     draft.cause(Cause::by(Actor::Cleanup).called(cleanup()?));
     Ok(draft)
 }

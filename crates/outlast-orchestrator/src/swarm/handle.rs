@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use outlast_core::{
-    Agent, Cause, Entity, Error, Event, Listed, Mismatch, Page, Receipt, Result, Session, Swarm,
-    Timestamp, Version,
+    Agent, Cause, Entity, Error, Event, Listed, Page, Receipt, Result, Session, Swarm, Timestamp,
+    Version,
 };
 use outlast_store::{Draft, Past, Stored, Watch};
 
@@ -95,16 +95,10 @@ impl<T: Entity> Handle<T> {
         self.orchestra.store().kind::<T>().watch(&self.id)
     }
 
-    /// `Conflict` unless it is at the version the caller named, if any was named.
+    /// `Conflict` unless it is at the version the caller named, if any was named and the store's
+    /// locking is on.
     pub(super) fn check_version(&self, stored: &Stored<T>) -> Result<()> {
-        match self.expected {
-            Some(expected) if expected != stored.version => Err(Error::conflict(Mismatch {
-                key: stored.key.clone(),
-                expected: Some(expected),
-                actual: Some(stored.version),
-            })),
-            _ => Ok(()),
-        }
+        self.orchestra.store().check_version(stored, self.expected)
     }
 
     /// Reads the entity, decides and commits; `None` leaves it as it is.

@@ -24,7 +24,7 @@ pub struct Orchestra {
 impl Orchestra {
     /// Those of this store, changed by whom the store names.
     pub fn new(store: &Store) -> Self {
-        Self { store: store.clone(), cause: store.cause().clone(), due: Arc::default() }
+        Self { store: store.comparing(), cause: store.cause().clone(), due: Arc::default() }
     }
 
     /// The same, with changes made by and for somebody.

@@ -144,6 +144,18 @@ async fn a_draft_that_compares_does_so_whatever_the_option() {
 }
 
 #[tokio::test]
+async fn a_handle_that_compares_does_so_whatever_the_option() {
+    let store = unlocked();
+    let notes = store.comparing().kind::<Note>();
+    let stale = notes.create("a", &note("one")).await.unwrap();
+    let fresh = notes.replace(&stale, note("two")).await.unwrap();
+    assert_eq!(kind(notes.replace(&stale, note("three")).await), ErrorKind::Conflict);
+    assert_eq!(kind(notes.delete(&stale).await), ErrorKind::Conflict);
+    store.comparing().check_version(&fresh, Some(stale.version)).expect("it is the caller's");
+    assert_eq!(store.kind::<Note>().replace(&stale, note("four")).await.unwrap().version.n, 3);
+}
+
+#[tokio::test]
 async fn a_given_version_is_compared_unless_the_locking_is_off() {
     for (store, locking) in [(store(), true), (unlocked(), false)] {
         let notes = store.kind::<Note>();

@@ -30,7 +30,7 @@ pub struct Pipelines {
 impl Pipelines {
     /// The pipelines of this store.
     pub fn of(store: &Store) -> Self {
-        Self { store: store.clone(), cause: store.cause().clone() }
+        Self { store: store.comparing(), cause: store.cause().clone() }
     }
 
     /// The same, with changes made by and for somebody.
