@@ -194,3 +194,14 @@ async fn what_moves_is_told_in_order() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_pipeline_can_be_driven_on_a_task_of_its_own() {
+    everywhere(async |site| {
+        let pipeline = site.pipelines().create(&deploy()).await.unwrap();
+        let (conductor, id) = (site.conductor().await, pipeline.id().to_owned());
+        let driven = tokio::spawn(async move { drive(&conductor, &id).await.pipeline.status });
+        assert_eq!(within(driven).await.unwrap(), PipelineStatus::Complete);
+    })
+    .await;
+}

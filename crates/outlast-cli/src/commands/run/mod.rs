@@ -1,49 +1,59 @@
-//! `outlast run`: runs a file of tasks.
+//! `outlast run`: runs a file of tasks, or of a pipeline.
 
-mod live;
-mod report;
+mod follow;
+mod pipeline;
 mod signals;
+mod task;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use outlast::process::FlushPolicy;
-use outlast::tasks::{self, Event, Resumed, RunState, Runner, RunnerOptions, Shutdown, TaskFile};
-use outlast::{
-    Error, Location, OpenOptions, Result, Run, Status as _, Store, StoreOptions, Stored, TaskStatus,
-};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use outlast::fleet::pipeline::PipelineState;
+use outlast::tasks::RunState;
+use outlast::{Error, Location, OpenOptions, Result, Status as _, Store, StoreOptions, TaskStatus};
 
-use crate::commands::run::live::Live;
-use crate::commands::run::signals::Listener;
 use crate::context::{Access, Context, close};
-use crate::exit::Exit;
-use crate::failure::{Failure, Outcome};
-use crate::jobs;
+use crate::failure::Outcome;
+use crate::jobs::{self, Work};
 
-/// Run a file of tasks, or take a run up again
+/// Run a file of tasks or of a pipeline, or take one up again
 ///
-/// A file holds one [[task]] table per task: name, command (a text for sh -c, or a list of a
-/// program and its arguments), and if wanted cwd, env, recovery (restart, interrupted or failed),
+/// A file of tasks holds one [[task]] table per task: name, command (a text for sh -c, or a list of
+/// a program and its arguments), and if wanted cwd, env, recovery (restart, interrupted or failed),
 /// max_attempts, idle_threshold_ms, and on_idle (mark or interrupt).
 ///
-/// An interrupt, termination or hangup signal asks the tasks that run to end and leaves the others
-/// waiting; a second one kills them.
+/// A file of a pipeline says name and, if wanted, recovery on top: resume, as it is by itself, or
+/// orphan, which keeps --resume from doing again what was under way. Then one [[host]] table per
+/// folder to work in: name, cwd (beside the file, if it is not absolute), and create = true if the
+/// folder is to be made. Then one [[stage]] table per stage: name, command, and if wanted env,
+/// warning_ms, timeout_ms and retryable. Each stage runs on all hosts at once, in OUTLAST_HOST_ID's
+/// folder, when the one before is over everywhere. A host that fails drops out. What takes longer
+/// than timeout_ms is ended.
 ///
-/// With --json one object per line: {"event": "run", "run": ID, "file", "tasks": how many,
-/// "added": [NAME], "unnamed": [NAME]}, then for each task that --resume found unsettled {"event":
-/// "recovered", "task_id", "name", "found": status, "outcome", "stopped": [PID]}, for each change
-/// {"event": "task", "at", "task_id", "name", "attempt", "status", "pid", "exit_code", "signal",
-/// "error"}, and last {"event": "summary", "run", "file", "outcome", "tasks": {"total", "created",
-/// "running", "idle", "completed", "failed", "interrupted"}, "problems", "exit_code"}.
+/// An interrupt, termination or hangup signal asks what runs to end and leaves the rest waiting; a
+/// second one kills it.
+///
+/// With --json one object per line. Of tasks: {"event": "run", "run": ID, "file", "tasks": how
+/// many, "added": [NAME], "unnamed": [NAME]}, then for each task that --resume found unsettled
+/// {"event": "recovered", "task_id", "name", "found": status, "outcome", "stopped": [PID]}, for each
+/// change {"event": "task", "at", "task_id", "name", "attempt", "status", "pid", "exit_code",
+/// "signal", "error"}, and last {"event": "summary", "run", "file", "outcome", "tasks": {"total",
+/// "created", "running", "idle", "completed", "failed", "interrupted"}, "problems", "exit_code"}.
+///
+/// Of a pipeline: {"event": "run", "pipeline": ID, "name", "status", "stages": [NAME], "hosts":
+/// [NAME]}, for each change of a stage on a host {"event": "stage", "at", "pipeline_id", "stage":
+/// from 0, "op", "host_id", "status", "command_id", "exit_code", "error"}, of the pipeline {"event":
+/// "pipeline", "at", "pipeline_id", "status", "current_stage"}, and last {"event": "summary",
+/// "pipeline", "name", "outcome", "current_stage", "outcomes": {"pending", "running", "success",
+/// "failed", "skipped", "cancelled"}, "error", "exit_code"}.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The file of tasks
+    /// The file of tasks, or of a pipeline
     #[arg(required_unless_present = "resume")]
     file: Option<PathBuf>,
 
-    /// Take the newest run up again: stop what survived, recover what ran, go on with the rest
+    /// Take the newest run or pipeline up again: stop what survived, recover what ran, go on with
+    /// the rest
     #[arg(long)]
     resume: bool,
 
@@ -52,7 +62,8 @@ pub(crate) struct RunArgs {
     #[arg(value_parser = settled)]
     retry: Vec<TaskStatus>,
 
-    /// Run at most so many tasks at once [default: 5, or as configured]
+    /// Run at most so many tasks at once [default: 5, or as configured]; of a pipeline, a stage on
+    /// so many hosts [default: 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     max_concurrent: Option<u16>,
 
@@ -73,15 +84,39 @@ fn settled(text: &str) -> Result<TaskStatus> {
     Err(Error::invalid(format!("a task that is {text} has not ended; use interrupted or failed")))
 }
 
-/// How many events may wait to be shown.
-const EVENTS: usize = 4096;
-
 pub(crate) async fn run(args: RunArgs, context: &mut Context) -> Outcome {
     // First of all, so that a wrong file leaves no store behind.
-    let file = args.file.as_deref().map(|path| jobs::read(path, &context.config)).transpose()?;
+    let work = args.file.as_deref().map(|path| jobs::read(path, &context.config)).transpose()?;
+    if !args.retry.is_empty() && matches!(work, Some(Work::Pipeline(_))) {
+        return Err(Error::invalid("--retry is for tasks: a pipeline has none").into());
+    }
     let store = open(&args, context).await?;
-    let outcome = run_in(&args, file.as_ref(), &store, context).await;
+    let outcome = match &work {
+        Some(Work::Tasks(file)) => task::run(&args, Some(file), &store, context).await,
+        Some(Work::Pipeline(file)) => pipeline::run(&args, Some(file), &store, context).await,
+        None => resume(&args, &store, context).await,
+    };
     close(store, outcome).await
+}
+
+/// Takes up whatever is not finished; of both, or of neither, the newer.
+async fn resume(args: &RunArgs, store: &Store, context: &mut Context) -> Outcome {
+    if args.retry.is_empty() && is_pipeline_next(store).await? {
+        pipeline::run(args, None, store, context).await
+    } else {
+        task::run(args, None, store, context).await
+    }
+}
+
+async fn is_pipeline_next(store: &Store) -> Result<bool> {
+    let Some(pipeline) = PipelineState::newest(store).await? else { return Ok(false) };
+    let Some(run) = RunState::newest(store).await? else { return Ok(true) };
+    Ok(match (pipeline.is_over(), run.is_finished()) {
+        (false, true) => true,
+        (true, false) => false,
+        // Ids grow.
+        _ => pipeline.pipeline.id() > run.run.id(),
+    })
 }
 
 async fn open(args: &RunArgs, context: &Context) -> Result<Store> {
@@ -90,117 +125,4 @@ async fn open(args: &RunArgs, context: &Context) -> Result<Store> {
     }
     let access = if args.file.is_some() { Access::Create } else { Access::Write };
     context.open(access).await
-}
-
-async fn run_in(
-    args: &RunArgs,
-    file: Option<&TaskFile>,
-    store: &Store,
-    context: &mut Context,
-) -> Outcome {
-    let signals = Listener::start()?;
-    let (sender, events) = mpsc::channel(EVENTS);
-    let config = &context.config;
-    let flush = FlushPolicy { interval: config.flush_interval, ..FlushPolicy::default() };
-    let options = RunnerOptions {
-        max_concurrent: args.max_concurrent.map_or(config.max_concurrent, usize::from),
-        grace: config.grace,
-        flush,
-        take_over: args.take_over,
-        events: Some(sender),
-        ..RunnerOptions::default()
-    };
-    // Before the right to drive is taken, so that a refusal writes nothing.
-    match file {
-        // That somebody has it goes first.
-        _ if outlast::driver(store).await?.is_some() => {}
-        Some(_) if !args.resume => tasks::check_start(store).await?,
-        file => tasks::check_resume(store, file).await?,
-    }
-    let runner = Runner::acquire(store, options).await?;
-    let outcome = run_with(&runner, args, file, (store, events, signals.shutdown()), context).await;
-    let released = runner.release().await;
-    let exit = outcome?;
-    released?;
-    Ok(exit)
-}
-
-/// What a run is followed with.
-type Followed<'a> = (&'a Store, mpsc::Receiver<Event>, &'a Shutdown);
-
-async fn run_with(
-    runner: &Runner,
-    args: &RunArgs,
-    file: Option<&TaskFile>,
-    (store, events, shutdown): Followed<'_>,
-    context: &mut Context,
-) -> Outcome {
-    let resumed = tokio::select! {
-        resumed = begin(runner, args, file) => resumed?,
-        // Recovery may wait for processes that do not end.
-        () = shutdown.begun(), if args.resume => {
-            let left = "the run was not taken up in full; outlast run --resume goes on with it";
-            return Err(Failure::Interrupted(left.to_owned()));
-        }
-    };
-    let before = RunState::read(store, resumed.run.clone()).await?;
-    let mut live = Live::start(&before, context.out.is_json());
-    // Nobody who reads the output, or stops reading it, has a say in whether tasks run.
-    let mut shown = report::begun(&resumed, &before, &mut context.out);
-    let driving = drive(runner, resumed.run.clone(), shutdown);
-    let state = follow(driving, events, |event| {
-        live.show(event);
-        if shown.is_ok() {
-            shown = report::event(event, &mut context.out);
-        }
-    })
-    .await?;
-    live.finish(runner.unsent_events());
-    let problems = resumed.problems.iter().chain(&state.problems);
-    let exit = report::exit(&state);
-    if shown.is_ok() {
-        shown = report::summary(&state, exit, &mut context.out);
-    }
-    let first_problem = report::problems(problems);
-    match (first_problem, shown) {
-        (Some(error), _) => Err(error.into()),
-        // What became of the work is more than whether it could be told, as on a closed terminal.
-        (None, Err(Failure::Failed(error))) if exit == Exit::Completed => Err(error.into()),
-        (None, _) => Ok(exit),
-    }
-}
-
-async fn begin(runner: &Runner, args: &RunArgs, file: Option<&TaskFile>) -> Result<Resumed> {
-    match file {
-        Some(file) if !args.resume => {
-            let run = runner.start(file).await?;
-            let (recovered, added, unnamed, problems) = Default::default();
-            Ok(Resumed { run, recovered, added, unnamed, problems })
-        }
-        file => runner.resume(file, &args.retry).await,
-    }
-}
-
-/// On a thread of its own, so that a terminal that is held does not hold the run.
-fn drive(runner: &Runner, run: Stored<Run>, shutdown: &Shutdown) -> JoinHandle<Result<RunState>> {
-    let (runner, shutdown) = (runner.clone(), shutdown.clone());
-    tokio::spawn(async move { runner.drive(&run, &shutdown).await })
-}
-
-async fn follow(
-    mut driving: JoinHandle<Result<RunState>>,
-    mut events: mpsc::Receiver<Event>,
-    mut show: impl FnMut(&Event),
-) -> Result<RunState> {
-    let driven = loop {
-        tokio::select! {
-            biased;
-            Some(event) = events.recv() => show(&event),
-            driven = &mut driving => break driven,
-        }
-    };
-    while let Ok(event) = events.try_recv() {
-        show(&event);
-    }
-    driven.map_err(|cause| Error::internal("the run broke off").with_source(cause))?
 }

@@ -35,6 +35,8 @@ pub(super) struct Drive {
     under_way: HashSet<Place>,
     /// Tells the turns to end.
     stop: Shutdown,
+    /// How often in a row somebody else was faster.
+    overtaken: u32,
 }
 
 impl Drive {
@@ -46,6 +48,7 @@ impl Drive {
             places: HashMap::new(),
             under_way: HashSet::new(),
             stop: Shutdown::default(),
+            overtaken: 0,
         }
     }
 
@@ -78,7 +81,8 @@ impl Drive {
         let pipeline = &self.moves.state.pipeline;
         let was_running = pipeline.status == PipelineStatus::Running;
         if was_running && pipeline.recovery == PipelineRecovery::Orphan {
-            return self.again(async |moves| moves.orphan(RESTARTED).await).await;
+            let made = self.moves.orphan(RESTARTED).await;
+            return self.or_reload(made).await;
         }
         Ok(())
     }
@@ -93,7 +97,10 @@ impl Drive {
                     self.settle(&places, StageStatus::Cancelled, shutdown).await?;
                 }
                 Step::Skip(places) => self.settle(&places, StageStatus::Skipped, shutdown).await?,
-                step => self.again(async |moves| moves.make(&step).await).await?,
+                step => {
+                    let made = self.moves.make(&step).await;
+                    self.or_reload(made).await?;
+                }
             }
         }
         Ok(())
@@ -135,21 +142,21 @@ impl Drive {
         if places.is_empty() {
             return self.wait(shutdown).await;
         }
-        self.again(async |moves| moves.settle(&places, status).await).await
+        let made = self.moves.settle(&places, status).await;
+        self.or_reload(made).await
     }
 
-    /// Makes a move; overtaken, reads all again, and the next step is decided anew.
-    async fn again(&mut self, make: impl AsyncFn(&mut Moves) -> Result<()>) -> Result<()> {
-        match make(&mut self.moves).await {
-            Err(error) if error.kind() == ErrorKind::Conflict && self.moves.overtaken < TRIES => {
-                self.moves.overtaken += 1;
+    /// Overtaken, reads all again, and the next step is decided anew.
+    async fn or_reload(&mut self, made: Result<()>) -> Result<()> {
+        match made {
+            Err(error) if error.kind() == ErrorKind::Conflict && self.overtaken < TRIES => {
+                self.overtaken += 1;
                 self.moves.reload().await
             }
-            Ok(()) => {
-                self.moves.overtaken = 0;
-                Ok(())
+            made => {
+                self.overtaken = 0;
+                made
             }
-            Err(error) => Err(error),
         }
     }
 

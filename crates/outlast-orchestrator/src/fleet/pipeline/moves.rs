@@ -18,14 +18,12 @@ use super::step::Step;
 pub(super) struct Moves {
     pub(super) shared: Arc<Shared>,
     pub(super) state: PipelineState,
-    /// How often in a row somebody else was faster.
-    pub(super) overtaken: u32,
 }
 
 /// Errors are those of the commit: `Conflict` if somebody else has changed what is moved.
 impl Moves {
     pub(super) fn new(shared: Arc<Shared>, state: PipelineState) -> Self {
-        Self { shared, state, overtaken: 0 }
+        Self { shared, state }
     }
 
     /// Reads all of it again.

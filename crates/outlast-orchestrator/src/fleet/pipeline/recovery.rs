@@ -3,7 +3,9 @@
 //! Each command is settled in a commit of its own, which moves its stage on too, after nothing of
 //! its process is left. Cut off in between, the same is found again, less what was done.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use std::pin::pin;
+
+use futures_util::{StreamExt, stream};
 use outlast_core::{Command, CommandStatus, ErrorKind, Result, StageOutcome, StageStatus, Status};
 use outlast_store::Stored;
 
@@ -21,13 +23,17 @@ pub(super) const RESTARTED: &str = "the orchestrator ended while it was under wa
 /// whether there was one. One whose host is to come back stays.
 pub(super) async fn settle_left(shared: &Shared, state: &PipelineState) -> Result<bool> {
     let running = state.outcomes().filter(|outcome| outcome.status == StageStatus::Running);
-    let settled = stream::iter(running)
-        .map(|outcome| settle(shared, outcome))
-        .buffer_unordered(STOPPED_AT_ONCE);
-    settled.try_fold(false, |any, one| async move { Ok(any || one) }).await
+    let running: Vec<_> = running.cloned().collect();
+    let settled = stream::iter(running).map(|outcome| settle(shared, outcome));
+    let mut settled = pin!(settled.buffer_unordered(STOPPED_AT_ONCE));
+    let mut any = false;
+    while let Some(one) = settled.next().await {
+        any |= one?;
+    }
+    Ok(any)
 }
 
-async fn settle(shared: &Shared, outcome: &Stored<StageOutcome>) -> Result<bool> {
+async fn settle(shared: &Shared, outcome: Stored<StageOutcome>) -> Result<bool> {
     let command_id = outcome.command_id.as_deref().unwrap_or_default();
     let command = match outcome.command_id {
         Some(_) => shared.store().kind::<Command>().find(command_id).await?,
@@ -46,7 +52,7 @@ async fn settle(shared: &Shared, outcome: &Stored<StageOutcome>) -> Result<bool>
         // It was settled by somebody who knows nothing of pipelines, or is gone.
         command => {
             let mut draft = shared.draft(Some(RESTARTED));
-            outcome::catch_up(shared.store(), &mut draft, outcome, command.as_deref()).await?;
+            outcome::catch_up(shared.store(), &mut draft, &outcome, command.as_deref()).await?;
             shared.instance.commit(&draft).await?;
         }
     }
