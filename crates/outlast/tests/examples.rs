@@ -122,3 +122,15 @@ fn a_pipeline_goes_on_without_the_host_that_failed() {
     ];
     assert_eq!(run("pipeline", &[]), lines.join("\n"));
 }
+
+#[test]
+#[cfg(all(feature = "engines", feature = "memory"))]
+fn a_store_is_counted_and_found_well() {
+    let lines = [
+        "2 active agents, 1 sessions",
+        "1 agents killed",
+        "5 audited changes in the last hour",
+        "well: true\n",
+    ];
+    assert_eq!(run("statistics", &[]), lines.join("\n"));
+}
