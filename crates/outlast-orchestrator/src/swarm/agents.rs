@@ -10,9 +10,9 @@ use outlast_store::{Draft, Stored};
 use serde_json::Value;
 
 use super::Orchestra;
-use super::agent_handle::check_room;
 use super::handle::{AgentHandle, SwarmHandle};
 use super::listing::{newest, of_status};
+use super::settling::check_room;
 use super::swarm_handle::refusal;
 use super::tally::counted;
 
@@ -153,17 +153,15 @@ impl NewAgent {
         let (agent, id_of) = (&self, &id);
         let attempt = || async move {
             let (mut draft, swarm) = (orchestra.draft(), handle.get().await?);
-            if let Err(refused) = handle.check_version(&swarm) {
-                return Ok((draft, Err(refused)));
-            }
+            handle.check_version(&swarm)?;
             check_takes(&swarm)?;
             check_room(&swarm)?;
             agent.put(&mut draft, id_of, Some(&swarm), orchestra)?;
             draft.replace(&swarm, &counted(&swarm, None, AgentStatus::Pending))?;
-            Ok((draft, Ok(())))
+            Ok((draft, ()))
         };
-        let (_, answer) = store.commit_with(&[key], attempt).await?;
-        answer.map(|()| orchestra.agent(id))
+        store.commit_with(&[key], attempt).await?;
+        Ok(orchestra.agent(id))
     }
 
     fn put(

@@ -110,9 +110,7 @@ impl<T: Entity> Handle<T> {
         let key = store.kind::<T>().key(&self.id)?;
         let attempt = || async move {
             let (mut draft, stored) = (self.orchestra.draft(), self.get().await?);
-            if let Err(refusal) = self.check_version(&stored) {
-                return Ok((draft, Answer::Refused(refusal)));
-            }
+            self.check_version(&stored)?;
             let Some(step) = decide(&stored, self.orchestra.now())? else {
                 return Ok((draft, Answer::Stays(stored)));
             };
@@ -139,10 +137,8 @@ impl<T> Step<T> {
     }
 }
 
-/// What an attempt came to. A refusal for the caller's version is an answer and not an error: as
-/// an error it would count as a lost race and be tried again.
+/// What an attempt came to.
 pub(super) enum Answer<T> {
-    Refused(Error),
     Stays(Stored<T>),
     Becomes(Stored<T>, T),
 }
@@ -151,7 +147,6 @@ impl<T: Entity> Answer<T> {
     /// The entity as it is once the attempt was committed.
     pub(super) fn settle(self, receipt: Option<Receipt>) -> Result<Stored<T>> {
         match (self, receipt) {
-            (Self::Refused(refusal), _) => Err(refusal),
             (Self::Stays(stored), _) => Ok(stored),
             (Self::Becomes(stored, next), Some(receipt)) => advance(&stored, next, &receipt),
             (Self::Becomes(stored, _), None) => {

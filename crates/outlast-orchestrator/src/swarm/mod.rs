@@ -77,15 +77,18 @@
 
 mod agent_handle;
 mod agents;
+mod budget;
 mod handle;
 pub(crate) mod life;
 mod listing;
 mod notice;
 mod orchestra;
 mod retries;
+mod round;
 mod rule;
 mod session_handle;
 mod sessions;
+mod settling;
 mod swarm_handle;
 mod swarms;
 pub(crate) mod tally;

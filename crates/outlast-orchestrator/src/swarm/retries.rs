@@ -2,26 +2,16 @@
 
 use std::time::Duration;
 
-use outlast_core::{
-    Agent, AgentStatus, AttrName, AttrValue, Cause, Error, ErrorKind, Filter, Order, Page, Query,
-    Receipt, Result, Status, Swarm, SwarmStatus, Test, Timestamp,
-};
+use outlast_core::{Agent, Cause, Error, ErrorKind, Receipt, Result, Timestamp};
 use outlast_store::{Draft, Stored};
-use std::ops::Bound;
 use tokio::time::sleep;
 
 use super::Orchestra;
-use super::agent_handle::AgentStep;
-use super::handle::advance;
-use super::life::{failed, moved};
+use super::round::Round;
 #[cfg(feature = "process")]
 use crate::Instance;
 use crate::{Shutdown, telemetry};
 
-/// How many agents are read at once, and handed over by one call.
-const PAGE: u32 = 128;
-/// How often another change may come in between before an agent is left to the next call.
-const TRIES: u32 = 8;
 /// How often a commit is repeated whose answer was lost.
 const COMMIT_TRIES: u32 = 3;
 /// How often is looked for what nobody tells of.
@@ -34,6 +24,40 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// So it is handed over once, however many look for it; and if the process ends before it is
 /// brought up, it is found spawning by recovery. An agent of a swarm that waits, waits too; one
 /// whose swarm is over, or gone, is given up.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use outlast_core::RandomIds;
+/// # use outlast_orchestrator::swarm::{NewAgent, Orchestra};
+/// # use outlast_store::{Store, StoreOptions};
+/// use outlast_orchestrator::Shutdown;
+/// use tokio::sync::mpsc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> outlast_core::Result<()> {
+/// # let backend = Arc::new(outlast_memory::Memory::new(&RandomIds));
+/// # let store = Store::open(backend, StoreOptions::default());
+/// # let orchestra = Orchestra::new(&store);
+/// let (retries, shutdown) = (orchestra.retries(), Shutdown::default());
+/// let (bring_up, mut due) = mpsc::channel(16);
+/// let stop = shutdown.clone();
+/// let looking = tokio::spawn(async move {
+///     let start = |agent| {
+///         let bring_up = bring_up.clone();
+///         async move { bring_up.send(agent).await.unwrap_or_default() }
+///     };
+///     retries.run(&stop, start).await
+/// });
+///
+/// let agent = orchestra.agents().create(NewAgent::new("work").with_model("small")).await?;
+/// agent.give_up("broken").await?;
+/// agent.retry().await?;
+/// assert_eq!(due.recv().await.map(|due| due.id().to_owned()).as_deref(), Some(agent.id()));
+///
+/// shutdown.begin();
+/// looking.await.expect("it does not panic")
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Retries {
     orchestra: Orchestra,
@@ -56,17 +80,6 @@ pub struct Due {
     /// What could not be read or moved, and is left as it is, at most 128 errors; with
     /// [`agents`](Due::agents), also what kept the call from going on.
     pub problems: Vec<Error>,
-}
-
-/// What was done about an agent.
-enum Outcome {
-    Spawned(Box<Stored<Agent>>),
-    Held,
-    GivenUp,
-    /// It is not due any more.
-    Passed,
-    /// Others kept changing it, or its swarm.
-    Crowded,
 }
 
 impl Retries {
@@ -103,15 +116,7 @@ impl Retries {
     /// Not cancel safe: agents that were moved by a call whose future is dropped are found by
     /// recovery only.
     pub async fn due(&self) -> Result<Due> {
-        let (now, mut due) = (self.orchestra.now(), Due::default());
-        self.mend(now).await?;
-        if let Err(error) = self.walk(now, &mut due).await {
-            if due.agents.is_empty() {
-                return Err(error);
-            }
-            due.problems.push(error);
-            due.next = Some(now);
-        }
+        let due = Round::new(self).look().await?;
         metrics::counter!(telemetry::AGENT_RETRIES).increment(due.agents.len() as u64);
         Ok(due)
     }
@@ -156,143 +161,11 @@ impl Retries {
         Ok(())
     }
 
-    async fn walk(&self, now: Timestamp, due: &mut Due) -> Result<()> {
-        let agents = self.orchestra.store().kind::<Agent>();
-        let mut query = self.waiting(Bound::Unbounded, Bound::Included(now.into()))?;
-        loop {
-            let page = agents.list(&query).await?;
-            for agent in page.items {
-                if due.agents.len() == PAGE as usize {
-                    due.next = Some(now);
-                    return Ok(());
-                }
-                let outcome = match agent {
-                    Ok(agent) => self.act(agent.id(), now).await,
-                    Err(error) => Err(error),
-                };
-                match outcome {
-                    Ok(Outcome::Spawned(agent)) => due.agents.push(*agent),
-                    Ok(Outcome::Held) => due.held += 1,
-                    Ok(Outcome::GivenUp) => due.given_up += 1,
-                    Ok(Outcome::Passed) => {}
-                    Ok(Outcome::Crowded) => due.next = Some(now),
-                    Err(error) if error.is_of_one_record() => {
-                        due.problems.push(error);
-                        due.problems.truncate(PAGE as usize);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            let Some(next) = page.next else { break };
-            query.page = query.page.after(next);
-        }
-        due.next = match due.next {
-            None => self.next(now).await?,
-            at_once => at_once,
-        };
-        Ok(())
+    pub(super) fn orchestra(&self) -> &Orchestra {
+        &self.orchestra
     }
 
-    /// Lets no agent wait longer than it could have been told to: those that seem to were told so
-    /// before the wall clock was put back, and wait their time from now on.
-    async fn mend(&self, now: Timestamp) -> Result<()> {
-        let longest = now.plus(Agent::MAX_RETRY_DELAY);
-        let query = self.waiting(Bound::Excluded(longest.into()), Bound::Unbounded)?;
-        let agents = self.orchestra.store().kind::<Agent>();
-        for agent in agents.list(&query).await?.items.into_iter().flatten() {
-            let at = now.plus(Agent::retry_delay(agent.retry_count));
-            let mut draft = self.draft("the clock was put back since it was told to wait");
-            draft.replace(&agent, &Agent { next_retry_at: Some(at), ..(*agent).clone() })?;
-            match self.commit(&draft).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                mended => drop(mended?),
-            }
-        }
-        Ok(())
-    }
-
-    /// When the next agent is due.
-    async fn next(&self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let query = self.waiting(Bound::Excluded(now.into()), Bound::Unbounded)?;
-        let page = self.orchestra.store().kind::<Agent>().list(&query).await?;
-        let mut readable = page.items.into_iter().flatten();
-        Ok(readable.find_map(|agent| agent.next_retry_at))
-    }
-
-    /// The agents that wait for a time within these bounds, the earliest first.
-    fn waiting(&self, low: Bound<AttrValue>, high: Bound<AttrValue>) -> Result<Query> {
-        let retrying = Filter::is(AttrName::status(), AgentStatus::Retrying.as_str());
-        let within = Filter { name: AttrName::deadline(), test: Test::Within(low, high) };
-        Ok(Query {
-            filters: vec![retrying, within],
-            order: Order::Attr(AttrName::deadline()),
-            page: Page::first(PAGE),
-            ..self.orchestra.store().kind::<Agent>().query()?
-        })
-    }
-
-    /// Reads an agent again and moves it, if it is still due.
-    async fn act(&self, id: &str, now: Timestamp) -> Result<Outcome> {
-        let handle = self.orchestra.agent(id);
-        for _ in 0..TRIES {
-            let (agent, swarm) = match handle.with_swarm().await {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Passed),
-                read => read?,
-            };
-            let is_due = agent.next_retry_at.is_some_and(|at| at <= now);
-            if agent.status != AgentStatus::Retrying || !is_due {
-                return Ok(Outcome::Passed);
-            }
-            let is_over = match &swarm {
-                Some(swarm) if swarm.status == SwarmStatus::Paused => return Ok(Outcome::Held),
-                Some(swarm) => swarm.status.is_settled(),
-                None => agent.swarm_id.is_some(),
-            };
-            let moved = if is_over {
-                self.give_up(&agent, swarm.as_ref(), now).await.map(|()| Outcome::GivenUp)
-            } else {
-                self.spawn(&agent, swarm.as_ref(), now).await
-            };
-            match moved {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                other => return other,
-            }
-        }
-        Ok(Outcome::Crowded)
-    }
-
-    async fn spawn(
-        &self,
-        agent: &Stored<Agent>,
-        swarm: Option<&Stored<Swarm>>,
-        now: Timestamp,
-    ) -> Result<Outcome> {
-        let next = moved(agent, AgentStatus::Spawning, now);
-        let mut draft = self.draft("its time to be tried again has come");
-        draft.replace(agent, &next)?;
-        if let Some(swarm) = swarm {
-            draft.fence(swarm);
-        }
-        let receipt = self.commit(&draft).await?;
-        Ok(Outcome::Spawned(Box::new(advance(agent, next, &receipt)?)))
-    }
-
-    async fn give_up(
-        &self,
-        agent: &Stored<Agent>,
-        swarm: Option<&Stored<Swarm>>,
-        now: Timestamp,
-    ) -> Result<()> {
-        let handle = self.orchestra.agent(agent.id());
-        let error = agent.last_error.clone().unwrap_or_default();
-        let (next, failure) = failed(agent, &error, true, now);
-        let told = Some(handle.failure(agent, &next, failure));
-        let mut draft = self.draft("its swarm is over");
-        handle.write(&mut draft, agent, swarm, &AgentStep { next, told })?;
-        self.commit(&draft).await.map(drop)
-    }
-
-    fn draft(&self, reason: &str) -> Draft {
+    pub(super) fn draft(&self, reason: &str) -> Draft {
         let cause = self.orchestra.cause();
         let reason = cause.reason.clone().unwrap_or_else(|| reason.to_owned());
         let cause = Cause { reason: Some(reason), ..cause.clone() };
@@ -307,7 +180,7 @@ impl Retries {
 
     /// Commits, and repeats what may have been applied: else an agent could be moved without being
     /// handed over.
-    async fn commit(&self, draft: &Draft) -> Result<Receipt> {
+    pub(super) async fn commit(&self, draft: &Draft) -> Result<Receipt> {
         #[cfg(feature = "process")]
         if let Some(instance) = &self.instance {
             return instance.commit(draft).await;

@@ -1,7 +1,7 @@
 //! What a swarm can be told to do.
 
 use outlast_core::{
-    Budget, Cause, Error, ErrorKind, Event, Key, Result, Status, Swarm, SwarmStatus,
+    Error, ErrorKind, Key, Result, Status, Swarm, SwarmStatus,
     SwarmStatus::{Active, Completed, Creating, Destroyed, Failed, Paused, Scaling},
     Timestamp,
 };
@@ -120,26 +120,6 @@ impl SwarmHandle {
         self.finish(&DESTROY, Tone::Asked, |_| "was destroyed".to_owned()).await
     }
 
-    /// Spends from its budget, in the smallest unit of the currency: ask before the money is gone.
-    ///
-    /// `TooLarge`, and nothing is spent, if less is left; a budget of zero has nothing left. A
-    /// swarm without a budget may spend without bound, and nothing is recorded.
-    /// `IllegalTransition` once it is over. Reaching the share from which spending is worth a
-    /// warning, or critical, is told as an event, once each.
-    pub async fn spend(&self, amount: u64) -> Result<Stored<Swarm>> {
-        self.change(|swarm, _| {
-            if swarm.status.is_settled() {
-                return Err(refusal(&swarm.key, "spends nothing", swarm.status));
-            }
-            let Some(budget) = &swarm.budget else { return Ok(None) };
-            let spent = spent(&swarm.key, budget, amount)?;
-            let told = warning(&swarm.key, self.orchestra.cause(), budget, &spent);
-            let next = Swarm { budget: Some(spent), ..(**swarm).clone() };
-            Ok(Some(Step { next, events: told.into_iter().collect() }))
-        })
-        .await
-    }
-
     /// Counts its agents anew, and takes off the mark of a swarm that recovery found half made or
     /// half scaled: for after such a recovery, and after one of its agents was rolled back or
     /// imported. If it is active and none is at work, it completes or fails. What is right already
@@ -149,9 +129,7 @@ impl SwarmHandle {
         let swarms = store.kind::<Swarm>();
         let attempt = || async {
             let (mut draft, swarm) = (self.orchestra.draft(), self.get().await?);
-            if let Err(refusal) = self.check_version(&swarm) {
-                return Ok((draft, Answer::Refused(refusal)));
-            }
+            self.check_version(&swarm)?;
             // No agent comes or ends without a new version of the swarm, so what is counted now is
             // right if the swarm is still at the version that was read before.
             let metrics = recounted(store, swarm.id()).await?;
@@ -220,39 +198,4 @@ impl SwarmHandle {
 pub(super) fn refusal(what: &Key, does: &str, status: SwarmStatus) -> Error {
     let message = format!("{what} {does}: it is {}", status.as_str());
     Error::new(ErrorKind::IllegalTransition, message)
-}
-
-/// The budget once an amount was spent.
-fn spent(what: &Key, budget: &Budget, amount: u64) -> Result<Budget> {
-    let left = budget.remaining();
-    if amount > left {
-        let currency = &budget.currency;
-        return Err(Error::too_large(format!(
-            "{what} cannot spend {amount} {currency}: {left} of {} are left",
-            budget.allocated
-        )));
-    }
-    let consumed = budget.consumed.saturating_add(amount);
-    Ok(Budget { consumed, ..budget.clone() })
-}
-
-/// What is told when spending reaches a share that is worth it.
-fn warning(what: &Key, cause: &Cause, before: &Budget, after: &Budget) -> Option<Event> {
-    let reached = |percent: Option<u8>| {
-        let share = |budget: &Budget| u128::from(budget.consumed) * 100;
-        percent.is_some_and(|percent| {
-            let line = u128::from(after.allocated) * u128::from(percent);
-            share(before) < line && share(after) >= line
-        })
-    };
-    let (tone, action) = if reached(after.critical_percent) {
-        (Tone::Wrong, "budget_critical")
-    } else if reached(after.warning_percent) {
-        (Tone::Warn, "budget_warning")
-    } else {
-        return None;
-    };
-    let Budget { consumed, allocated, currency, .. } = after;
-    let message = format!("{what} has spent {consumed} of {allocated} {currency}");
-    Some(notice(cause, tone, action, what, &message))
 }

@@ -16,6 +16,7 @@ mod fenced;
 mod hooked;
 mod listing;
 #[path = "../support/opened.rs"]
+#[allow(dead_code)]
 mod opened;
 mod random;
 mod restart;
