@@ -46,8 +46,9 @@ impl Taken<'_> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if let Some(pending) = self.pending.take() {
-            // It may have been handed over already.
-            self.engine.queue.put_back(&Pending { is_doubtful: true, ..pending });
+            // It may have been handed over already. The store may need a moment.
+            let at = self.engine.now().plus(self.engine.options.retry_delay);
+            self.engine.queue.push(at, pending.window, true);
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::engine::Engine;
 use super::open::Open;
-use super::publish::is_overtaken;
+use super::publish::{fill_batch, is_overtaken};
 use super::registered::most_handed_over;
 use super::step::{Ending, Step, describe};
 use super::timers::Timer;
@@ -40,6 +40,28 @@ impl Latest {
     }
 }
 
+/// How windows are to end, and which of them.
+#[derive(Debug)]
+pub(super) struct Demand<'a> {
+    pub(super) cause: Cause,
+    pub(super) ending: Ending,
+    /// Only this one.
+    pub(super) window: Option<&'a str>,
+    /// Only if its time is over.
+    pub(super) is_due: bool,
+}
+
+impl Demand<'_> {
+    fn means(&self, open: &Open, now: Timestamp) -> bool {
+        self.window.is_none_or(|id| *open.id == *id) && (!self.is_due || open.is_over(now))
+    }
+}
+
+/// What the engine does by itself.
+pub(super) fn own_cause() -> Cause {
+    Cause::by(Actor::System)
+}
+
 impl Engine {
     /// Ends every window whose time is over. Says when the next one's is.
     pub(super) async fn end_due(&self) -> Result<Option<Timestamp>> {
@@ -56,16 +78,15 @@ impl Engine {
     }
 
     async fn fire(&self, timer: Timer) -> Result<()> {
+        let ending = match timer.operation {
+            WindowKind::Join => Ending::Expired,
+            WindowKind::Batch => Ending::Dispatched(Some(FlushReason::Timeout)),
+        };
+        let demand =
+            Demand { cause: own_cause(), ending, window: Some(&timer.window), is_due: true };
         let mut tries = 1;
         loop {
-            let ended = self.end(timer.operation, &timer.slot, |open, now| {
-                let is_due = open.id == timer.window && open.is_over(now);
-                is_due.then(|| match open.operation {
-                    WindowKind::Join => Ending::Expired,
-                    WindowKind::Batch => Ending::Dispatched(Some(FlushReason::Timeout)),
-                })
-            });
-            match ended.await {
+            match self.end(timer.operation, &timer.slot, &demand).await {
                 Ok(true) => return Ok(()),
                 // Somebody else ended it, or its time is another now, for which it has a timer.
                 Ok(false) => {
@@ -78,23 +99,25 @@ impl Engine {
         }
     }
 
-    /// Ends the window of a slot if `decide` says how.
+    /// Ends the window of a slot, if it is one that is meant. Says whether it was.
     pub(super) async fn end(
         &self,
         operation: WindowKind,
         slot: &Slot,
-        decide: impl FnOnce(&Open, Timestamp) -> Option<Ending> + Send,
+        demand: &Demand<'_>,
     ) -> Result<bool> {
         let mut held = self.held(operation, slot).await?;
         let Some(subscription) = self.subscriptions.get(slot.subscription) else {
             return Ok(false);
         };
-        let mut work = Work::new(self, self.own_cause());
+        let mut work = Work::new(self, demand.cause.clone());
         let open = held.of(operation).cells(slot).and_then(|cells| cells.find(slot));
-        let Some(ending) = open.and_then(|open| decide(open, work.now)) else { return Ok(false) };
+        if !open.is_some_and(|open| demand.means(open, work.now)) {
+            return Ok(false);
+        }
         let (mut step, open) =
             Step::begin(held.of(operation), operation, slot.clone(), subscription);
-        step.ended.extend(open.map(|open| (open, ending)));
+        step.ended.extend(open.map(|open| (open, demand.ending.clone())));
         work.steps.push(step);
         work.commit(&mut held).await?;
         Ok(true)
@@ -106,7 +129,7 @@ impl Engine {
         let Some(subscription) = self.subscriptions.get(slot.subscription) else {
             return Ok(false);
         };
-        let mut work = Work::new(self, self.own_cause());
+        let mut work = Work::new(self, own_cause());
         let Some(cells) = held.of(operation).cells(slot) else { return Ok(false) };
         let seq = cells.sequence(slot.subscription);
         let Some(found) = cells.find(slot) else { return Ok(false) };
@@ -136,7 +159,7 @@ impl Engine {
         if let Some(feed) = feed {
             let slot = Slot::batch(&feed.subscription);
             held.batches = self.turns(WindowKind::Batch, &[slot]).await?;
-            self.fill_batch(&mut work, &mut held, feed);
+            fill_batch(&mut work, &mut held, feed);
         }
         work.commit(&mut held).await.map(|_| true)
     }
@@ -159,18 +182,12 @@ impl Engine {
         Ok(Held { joins, batches: self.turns(WindowKind::Batch, batches).await? })
     }
 
-    /// What the engine does by itself.
-    pub(super) fn own_cause(&self) -> Cause {
-        Cause::by(Actor::System)
-    }
-
     /// Gives windows that were opened in the future their full time once more. Says how many.
     pub(super) async fn begin_anew(&self) -> Result<u64> {
         let mut count = 0;
-        for (operation, stripes) in
-            [(WindowKind::Join, &self.joins), (WindowKind::Batch, &self.batches)]
-        {
-            for stripe in stripes.iter() {
+        self.queue.hasten(self.now().plus(self.options.most_retry_delay));
+        for operation in [WindowKind::Join, WindowKind::Batch] {
+            for stripe in self.stripes(operation).iter() {
                 let slots: Vec<Slot> = {
                     let now = self.now();
                     let cells = stripe.lock().await;
@@ -190,7 +207,7 @@ impl Engine {
         let Some(subscription) = self.subscriptions.get(slot.subscription) else {
             return Ok(false);
         };
-        let mut work = Work::new(self, self.own_cause().called(Action::recovery()));
+        let mut work = Work::new(self, own_cause().called(Action::recovery()));
         let open = held.of(operation).cells(slot).and_then(|cells| cells.find(slot));
         if !open.is_some_and(|open| is_skewed(open, work.now)) {
             return Ok(false);

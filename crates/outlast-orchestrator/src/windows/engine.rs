@@ -60,13 +60,16 @@ impl Engine {
         self.subscriptions.iter().find(|subscription| subscription.id == id)
     }
 
-    /// Waits for the turns on these slots, and reads from the store what is in doubt there.
-    pub(super) async fn turns(&self, operation: WindowKind, slots: &[Slot]) -> Result<Turns> {
-        let stripes = match operation {
+    pub(super) fn stripes(&self, operation: WindowKind) -> &Stripes {
+        match operation {
             WindowKind::Join => &self.joins,
             WindowKind::Batch => &self.batches,
-        };
-        let mut turns = stripes.take(slots).await;
+        }
+    }
+
+    /// Waits for the turns on these slots, and reads from the store what is in doubt there.
+    pub(super) async fn turns(&self, operation: WindowKind, slots: &[Slot]) -> Result<Turns> {
+        let mut turns = self.stripes(operation).take(slots).await;
         loop {
             let losses = self.load.losses.load(Ordering::Acquire);
             for cells in turns.all() {
@@ -104,10 +107,7 @@ impl Engine {
             return Ok(());
         };
         let open = self.read_open(&subscription, operation, slot.key.as_deref()).await?;
-        let counted = match slot.is_counted {
-            true => self.stored_sequence(&subscription).await?,
-            false => 0,
-        };
+        let counted = if slot.is_counted { self.stored_sequence(&subscription).await? } else { 0 };
         let Some(cells) = turns.cells(&slot) else { return Ok(()) };
         if slot.is_counted {
             cells.count_to(subscription.number, counted);

@@ -24,6 +24,8 @@ pub struct WindowStats {
     pub expired: u64,
     /// Windows that were handed over, each counted once.
     pub dispatched: u64,
+    /// Failures of the store that the loops lived through.
+    pub failures: u64,
     /// Failures of the store to write what had been acknowledged, with relaxed acknowledgement.
     pub losses: u64,
 }
@@ -35,6 +37,7 @@ pub(super) struct Load {
     pub(super) skipped: AtomicU64,
     pub(super) expired: AtomicU64,
     pub(super) dispatched: AtomicU64,
+    pub(super) failures: AtomicU64,
     pub(super) losses: AtomicU64,
 }
 

@@ -1,29 +1,41 @@
 //! Artifacts, and the windows in which they are put together: joins and batches.
 
+mod artifacts;
 mod dispatch;
+mod drive;
 mod due;
 mod engine;
+mod handle;
 mod handler;
 mod load;
 mod matching;
 mod open;
 mod options;
+mod orphan;
 mod outcome;
+mod past;
 mod payload;
 mod publish;
 mod queue;
 mod registered;
 mod repair;
 mod restore;
+mod settle;
+mod snapshot;
+mod state;
 mod step;
 mod timers;
 mod turns;
-mod windows;
 mod work;
 
+pub use artifacts::{ArtifactQuery, Artifacts};
+pub use handle::Windows;
 pub use handler::{Delivery, Handler};
 pub use load::WindowStats;
 pub use options::{Acknowledge, AtShutdown, WindowOptions};
+pub use past::PastWindows;
 pub use publish::{Published, WindowChange};
 pub use restore::Restored;
-pub use windows::Windows;
+pub use settle::Settled;
+pub use snapshot::snapshot;
+pub use state::{BatchState, CommonState, FlushPrediction, JoinState, Urgency, WindowState};

@@ -44,8 +44,7 @@ fn canonical(number: &Number) -> String {
 pub(super) fn passes(found: Option<&Value>, test: &PredicateTest) -> bool {
     let found = found.filter(|value| !value.is_null());
     match (test, found) {
-        (PredicateTest::Exists(wanted), found) => found.is_some() == *wanted,
-        (_, None) => false,
+        (PredicateTest::Exists(wanted), _) => found.is_some() == *wanted,
         (PredicateTest::Is(wanted), Some(found)) => equal(found, wanted),
         (PredicateTest::IsNot(unwanted), Some(found)) => !equal(found, unwanted),
         (PredicateTest::OneOf(wanted), Some(found)) => wanted.iter().any(|one| equal(found, one)),

@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::matching::accepts;
 use super::open::{Arriving, Open};
 use super::payload::key_at;
-use super::registered::{BASE_OPS, Registered, most_handed_over};
+use super::registered::{BASE_OPS, Registered};
 use super::step::{Ending, Step, describe, skip_event};
 use super::turns::Slot;
 use super::work::{Held, Work};
@@ -75,7 +75,22 @@ pub(super) struct Feed {
     arriving: Arriving,
 }
 
+impl Feed {
+    /// Whether it is let into the batch: what came through a gate is, since that was said under
+    /// the turn of the gate.
+    fn may_enter(&self) -> bool {
+        self.subscription.is_gated() || !self.subscription.is_ended()
+    }
+}
+
 impl Engine {
+    fn check_running(&self) -> Result<()> {
+        if self.shutdown.has_begun() {
+            return Err(Error::closed("the engine of windows was shut down"));
+        }
+        Ok(())
+    }
+
     /// Publishes, trying again when the store was not as remembered.
     pub(super) async fn publish(&self, artifact: Artifact, cause: Cause) -> Result<Published> {
         check(&artifact)?;
@@ -136,7 +151,9 @@ impl Engine {
         let mut published =
             Published { artifact_id: id.to_string(), changes: Vec::new(), skipped: Vec::new() };
         let mut feeds = Vec::new();
-        for arrival in arrivals {
+        self.check_running()?;
+        // Whoever ends a subscription takes the turns after it says so.
+        for arrival in arrivals.iter().filter(|arrival| !arrival.subscription.is_ended()) {
             match self.pass_gate(&mut work, &mut held, arrival, id) {
                 Ok(feed) => feeds.extend(feed?),
                 Err(why) => {
@@ -147,10 +164,11 @@ impl Engine {
         }
         let slots: Vec<Slot> = feeds.iter().map(|feed| Slot::batch(&feed.subscription)).collect();
         held.batches = self.turns(WindowKind::Batch, &slots).await?;
+        self.check_running()?;
         // It may have taken a while until it was our turn.
         work.now = self.now();
-        for feed in feeds {
-            self.fill_batch(&mut work, &mut held, feed);
+        for feed in feeds.into_iter().filter(Feed::may_enter) {
+            fill_batch(&mut work, &mut held, feed);
         }
         artifact.created_at = work.now;
         write_artifact(&mut work, id, &artifact)?;
@@ -178,7 +196,7 @@ impl Engine {
             let cells = held.joins.cells(&slot);
             seq = cells.map_or(0, |cells| cells.sequence(subscription.number)) + 1;
             work.count(subscription, seq);
-            self.expire_passed(work, held, subscription, seq);
+            expire_passed(work, held, subscription, seq);
         }
         if let Err(why) = &arrival.key {
             return Err(why);
@@ -260,49 +278,41 @@ impl Engine {
         let arriving = Arriving { type_place: None, artifacts, at, seq };
         has_batch.then_some(Feed { subscription, arriving })
     }
+}
 
-    /// Ends the windows that are passed now that one more artifact came.
-    pub(super) fn expire_passed(
-        &self,
-        work: &mut Work<'_>,
-        held: &mut Held,
-        subscription: &Arc<Registered>,
-        seq: u64,
-    ) {
-        let any = Slot::join(subscription, None);
-        let passed = held.joins.cells(&any).map(|cells| cells.passed(subscription, seq));
-        for slot in passed.into_iter().flatten() {
-            let (mut step, open) =
-                Step::begin(&mut held.joins, WindowKind::Join, slot, subscription);
-            step.ended.extend(open.map(|open| (open, Ending::Expired)));
-            work.steps.push(step);
-        }
-    }
-
-    pub(super) fn fill_batch(&self, work: &mut Work<'_>, held: &mut Held, feed: Feed) {
-        let ids = self.store().ids().clone();
-        let Feed { subscription, mut arriving } = feed;
-        arriving.at = work.now;
-        let slot = Slot::batch(&subscription);
-        let (mut step, open) =
-            Step::begin(&mut held.batches, WindowKind::Batch, slot, &subscription);
-        let open = match open {
-            Some(open) if open.is_over(work.now) => {
-                step.ended.push((open, Ending::Dispatched(Some(FlushReason::Timeout))));
-                None
-            }
-            open => open,
-        };
-        let mut open =
-            open.unwrap_or_else(|| Open::new(&subscription, WindowKind::Batch, None, &*ids));
-        open.push(arriving, &*ids);
-        if open.is_full(most_handed_over(&self.limits)) {
-            step.ended.push((open, Ending::Dispatched(Some(FlushReason::Size))));
-        } else {
-            step.rest = Some(open);
-        }
+/// Ends the windows that are passed now that one more artifact came.
+fn expire_passed(work: &mut Work<'_>, held: &mut Held, subscription: &Arc<Registered>, seq: u64) {
+    let any = Slot::join(subscription, None);
+    let passed = held.joins.cells(&any).map(|cells| cells.passed(subscription, seq));
+    for slot in passed.into_iter().flatten() {
+        let (mut step, open) = Step::begin(&mut held.joins, WindowKind::Join, slot, subscription);
+        step.ended.extend(open.map(|open| (open, Ending::Expired)));
         work.steps.push(step);
     }
+}
+
+/// Puts what came out of a gate into its batch, and hands the batch over if it is full or over.
+pub(super) fn fill_batch(work: &mut Work<'_>, held: &mut Held, feed: Feed) {
+    let (ids, most) = (work.ids(), work.most_handed_over());
+    let Feed { subscription, mut arriving } = feed;
+    arriving.at = work.now;
+    let slot = Slot::batch(&subscription);
+    let (mut step, open) = Step::begin(&mut held.batches, WindowKind::Batch, slot, &subscription);
+    let open = match open {
+        Some(open) if open.is_over(work.now) => {
+            step.ended.push((open, Ending::Dispatched(Some(FlushReason::Timeout))));
+            None
+        }
+        open => open,
+    };
+    let mut open = open.unwrap_or_else(|| Open::new(&subscription, WindowKind::Batch, None, &*ids));
+    open.push(arriving, &*ids);
+    if open.is_full(most) {
+        step.ended.push((open, Ending::Dispatched(Some(FlushReason::Size))));
+    } else {
+        step.rest = Some(open);
+    }
+    work.steps.push(step);
 }
 
 fn write_artifact(work: &mut Work<'_>, id: Uuid, artifact: &Artifact) -> Result<()> {

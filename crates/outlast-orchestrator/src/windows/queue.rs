@@ -41,19 +41,20 @@ impl Queue {
         self.earlier.notify_one();
     }
 
-    /// Puts back what was taken out and not handed over.
-    pub(super) fn put_back(&self, pending: &Pending) {
-        let Pending { at, order, window, is_doubtful } = pending.clone();
-        self.inner().waiting.insert((at, order), (window, is_doubtful));
-        self.earlier.notify_one();
-    }
-
     /// Takes the first that may be handed over now.
     pub(super) fn pop(&self, now: Timestamp) -> Option<Pending> {
         let mut inner = self.inner();
         let entry = inner.waiting.first_entry().filter(|entry| entry.key().0 <= now)?;
         let ((at, order), (window, is_doubtful)) = entry.remove_entry();
         Some(Pending { at, order, window, is_doubtful })
+    }
+
+    /// Lets nothing wait for longer than to this moment, which a clock that went back would have it
+    /// do.
+    pub(super) fn hasten(&self, latest: Timestamp) {
+        let mut inner = self.inner();
+        let late = inner.waiting.split_off(&(latest, u64::MAX));
+        inner.waiting.extend(late.into_iter().map(|((_, order), waits)| ((latest, order), waits)));
     }
 
     /// When the first may be handed over.

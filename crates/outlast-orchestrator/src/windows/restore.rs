@@ -13,6 +13,7 @@ use outlast_core::{
 };
 use outlast_store::Stored;
 
+use super::due::own_cause;
 use super::engine::Engine;
 use super::open::{Item, Open};
 use super::turns::Slot;
@@ -129,7 +130,7 @@ impl Engine {
     async fn record_subscriptions(&self) -> Result<()> {
         let kind = self.store().kind::<Subscription>();
         for registered in &self.subscriptions {
-            let mut draft = self.instance.draft(self.own_cause());
+            let mut draft = self.instance.draft(own_cause());
             match kind.find(&registered.id).await? {
                 None => draft.create(&registered.id, &registered.spec)?,
                 Some(stored) if *stored == registered.spec => continue,
@@ -156,7 +157,9 @@ impl Engine {
         }
         let now = self.now();
         // A try that is still to come was not made; any other may have been.
-        let next = window.deadline().filter(|next| *next > now);
+        // A clock that went back makes nobody wait for longer than the longest pause.
+        let latest = now.plus(self.options.most_retry_delay);
+        let next = window.deadline().filter(|next| *next > now).map(|next| next.min(latest));
         self.load.add(1);
         self.queue.push(next.unwrap_or(now), window.id().into(), next.is_none());
         report.redelivered += 1;
@@ -236,10 +239,8 @@ impl Engine {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let before = (count(&self.load.expired), count(&self.load.dispatched));
         report.skewed = self.begin_anew().await?;
-        for (operation, stripes) in
-            [(WindowKind::Join, &self.joins), (WindowKind::Batch, &self.batches)]
-        {
-            for stripe in stripes.iter() {
+        for operation in [WindowKind::Join, WindowKind::Batch] {
+            for stripe in self.stripes(operation).iter() {
                 let ready: Vec<Slot> = {
                     let cells = stripe.lock().await;
                     let ready = cells.slots().filter(|(slot, open)| {

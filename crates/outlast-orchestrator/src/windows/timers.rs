@@ -18,10 +18,13 @@ pub(super) struct Timer {
     pub(super) slot: Slot,
 }
 
+/// By when they fire, and the windows they are of.
+type Ordered = BTreeMap<(Timestamp, Arc<str>), (WindowKind, Slot)>;
+
 /// The timers, at most one for each open window and, for a moment, one that is out of date.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    order: Mutex<BTreeMap<(Timestamp, Arc<str>), (WindowKind, Slot)>>,
+    order: Mutex<Ordered>,
     pub(super) earlier: Notify,
 }
 
@@ -63,7 +66,7 @@ impl Timers {
         self.order().len()
     }
 
-    fn order(&self) -> MutexGuard<'_, BTreeMap<(Timestamp, Arc<str>), (WindowKind, Slot)>> {
+    fn order(&self) -> MutexGuard<'_, Ordered> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

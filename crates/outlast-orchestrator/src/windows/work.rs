@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use outlast_core::{
-    AttrName, AttrValue, Attributes, Cause, Claim, Entity, Expect, Json, Key, Op, Put, Receipt,
-    Result, Status, Subscription, Timestamp, Version, Window, WindowItem, WindowKind, WindowStatus,
+    AttrName, AttrValue, Attributes, Cause, Claim, Entity, Expect, IdSource, Json, Key, Op, Put,
+    Receipt, Result, Status, Subscription, Timestamp, Version, Window, WindowItem, WindowKind,
+    WindowStatus,
 };
 use outlast_store::Draft;
 
 use super::engine::{Engine, claim_id};
 use super::open::{Item, Open, dispatch};
 use super::options::Acknowledge;
-use super::registered::Registered;
+use super::registered::{Registered, most_handed_over};
 use super::step::{Ending, Step, event_of};
 use super::turns::Turns;
 use crate::telemetry;
@@ -58,6 +59,15 @@ impl<'a> Work<'a> {
             reserved: 0,
             is_done: false,
         }
+    }
+
+    pub(super) fn ids(&self) -> Arc<dyn IdSource> {
+        self.engine.store().ids().clone()
+    }
+
+    /// How many artifacts a batch may hold.
+    pub(super) fn most_handed_over(&self) -> usize {
+        most_handed_over(&self.engine.limits)
     }
 
     /// Counts an artifact that matched.
@@ -108,7 +118,7 @@ impl<'a> Work<'a> {
                 let mut row = open.row(ending.status());
                 match ending {
                     Ending::Dispatched(reason) => {
-                        row.dispatch = Some(dispatch(*reason, now, &*ids))
+                        row.dispatch = Some(dispatch(*reason, now, &*ids));
                     }
                     Ending::Cancelled(why) => row.error = Some(why.clone()),
                     Ending::Fed | Ending::Expired => {}
@@ -208,10 +218,11 @@ fn write_window(draft: &mut Draft, open: &Open, row: &Window) -> Result<()> {
 
 fn write_item(draft: &mut Draft, open: &Open, item: &Item) -> Result<()> {
     let (id, row): (String, WindowItem) = (item.row.to_string(), open.item_row(item));
-    match item.is_stored {
-        false => draft.create(&id, &row)?,
-        true => draft.op(replacing(&id, Expect::Live, &row)?),
-    };
+    if item.is_stored {
+        draft.op(replacing(&id, Expect::Live, &row)?);
+    } else {
+        draft.create(&id, &row)?;
+    }
     Ok(())
 }
 
@@ -219,7 +230,6 @@ fn write_claim(draft: &mut Draft, step: &Step, now: Timestamp) -> Result<()> {
     let id = claim_id(&step.subscription.id, step.operation, step.slot.key.as_deref());
     let claim = |open: &Open| Claim { holder: open.id.to_string(), claimed_at: now };
     match (&step.held, &step.rest) {
-        (None, None) => {}
         (None, Some(open)) => {
             draft.create(&id, &claim(open))?;
         }
@@ -229,7 +239,7 @@ fn write_claim(draft: &mut Draft, step: &Step, now: Timestamp) -> Result<()> {
         (Some((held, _)), Some(open)) if *held != open.id => {
             draft.op(replacing(&id, Expect::Live, &claim(open))?);
         }
-        (Some(_), Some(_)) => {}
+        (None, None) | (Some(_), Some(_)) => {}
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use outlast_core::{FlushReason, WindowStatus};
 use serde_json::json;
 
-use crate::support::{BACKENDS, MICRO, SECOND, World, batch, batched};
+use crate::support::{BACKENDS, MICRO, SECOND, World, batch, batched, just_before};
 
 #[tokio::test]
 async fn a_batch_is_full_at_its_size_and_keeps_the_order_of_arrival() {
@@ -43,7 +43,7 @@ async fn a_timeout_counts_from_the_first_item_and_ends_exactly_then() {
         world.publish("A", "a", json!(0)).await;
         world.advance(SECOND * 6).await;
         world.publish("A", "b", json!(0)).await;
-        world.advance(SECOND * 4 - MICRO).await;
+        world.advance(just_before(SECOND * 4)).await;
         assert_eq!(world.recorder.take().len(), 0);
         world.advance(MICRO).await;
         assert_eq!(world.recorder.all()[0].reason, Some(FlushReason::Timeout));

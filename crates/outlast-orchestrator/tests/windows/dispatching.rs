@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use outlast_core::{Consumption, WindowStatus};
 use serde_json::json;
 
-use crate::support::{BACKENDS, SECOND, World, batched, join};
+use crate::support::{BACKENDS, MICRO, SECOND, World, batched, join, just_before};
 
 #[tokio::test]
 async fn what_was_done_is_consumed_in_the_commit_that_says_so() {
@@ -34,9 +34,9 @@ async fn a_failure_is_tried_again_under_the_same_id_after_growing_pauses() {
         world.publish("A", "a", json!(1)).await;
         for pause in [1, 2, 4] {
             let tried = world.recorder.all().len();
-            world.advance(SECOND * pause - SECOND / 10).await;
+            world.advance(just_before(SECOND * pause)).await;
             assert_eq!(world.recorder.all().len(), tried, "{backend} before {pause} s");
-            world.advance(SECOND / 10).await;
+            world.advance(MICRO).await;
             assert_eq!(world.recorder.all().len(), tried + 1, "{backend} after {pause} s");
         }
         let all = world.recorder.all();

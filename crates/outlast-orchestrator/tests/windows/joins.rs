@@ -160,7 +160,7 @@ async fn what_is_left_over_begins_a_window_of_its_own_at_its_first() {
         let world = World::new(backend, vec![join(&["A", "B"], 10)]).await;
         world.publish("A", "a1", json!(1)).await;
         world.advance(SECOND * 2).await;
-        let second = world.windows.now().to_string();
+        let second = outlast_core::Clock::now(&*world.clock).to_string();
         world.publish("A", "a2", json!(1)).await;
         world.advance(SECOND).await;
         world.publish("A", "a3", json!(1)).await;

@@ -2,9 +2,16 @@
 
 #![cfg(feature = "windows")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::large_futures)]
 
+mod asking;
 mod batches;
+mod bounds;
+mod clocks;
+mod concurrent;
 mod dispatching;
 mod joins;
+mod orphans;
 mod restart;
+mod settling;
 mod support;

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use outlast_core::{JoinWithin, WindowStatus};
 use serde_json::json;
 
-use crate::support::{BACKENDS, MICRO, SECOND, World, batch, batched, group, join, join_within};
+use crate::support::{
+    BACKENDS, MICRO, SECOND, World, batch, batched, group, join, join_within, just_before,
+};
 
 #[tokio::test]
 async fn what_is_left_of_the_time_is_what_is_waited_after_a_restart() {
@@ -16,7 +18,7 @@ async fn what_is_left_of_the_time_is_what_is_waited_after_a_restart() {
         world.advance(SECOND * 2).await;
         let world = world.restart(specs(), SECOND * 4).await;
         assert_eq!((world.windows.restored().waiting, world.windows.restored().changes()), (2, 0));
-        world.advance(SECOND * 4 - MICRO).await;
+        world.advance(just_before(SECOND * 4)).await;
         assert_eq!(world.recorder.take().len(), 0, "{backend}");
         world.advance(MICRO).await;
         assert_eq!(world.recorder.take(), [batch(&["a"])], "{backend} at the original deadline");

@@ -23,6 +23,11 @@ pub(crate) const BACKENDS: [&str; 3] = ["memory", "sqlite", "sled"];
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MICRO: Duration = Duration::from_micros(1);
 
+/// A microsecond less.
+pub(crate) fn just_before(duration: Duration) -> Duration {
+    duration.saturating_sub(MICRO)
+}
+
 /// Remembers what it was handed, and fails as often as it is told to.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
