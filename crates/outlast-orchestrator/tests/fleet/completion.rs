@@ -23,11 +23,11 @@ async fn the_same_completion_again_changes_nothing() {
             let command = executing(&scene).await;
             let commands = scene.commands();
             let first = commands.finish(command.id(), &completion).await.unwrap();
-            let told = scene.events().await.len();
+            let told = scene.told().await;
             scene.clock.advance(crate::support::MINUTE);
             let again = commands.finish(command.id(), &completion).await.unwrap();
             assert_eq!((again.version, &*again), (first.version, &*first), "{name}");
-            assert_eq!(scene.events().await.len(), told, "{name}");
+            assert_eq!(scene.told().await, told, "{name}");
         }
     }
 }
@@ -73,7 +73,7 @@ async fn of_many_completions_at_once_one_is_recorded() {
         let scene = Scene::new(name).await;
         scene.host("h1").await;
         let command = executing(&scene).await;
-        let told = scene.events().await.len();
+        let told = scene.told().await;
         let mut racers = JoinSet::new();
         for code in 0..8 {
             let (commands, id) = (scene.commands(), command.id().to_owned());
@@ -86,7 +86,7 @@ async fn of_many_completions_at_once_one_is_recorded() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::IllegalTransition, "{error}"),
             }
         }
-        assert_eq!((won, scene.events().await.len() - told), (1, 1), "{name}");
+        assert_eq!((won, scene.told().await - told), (1, 1), "{name}");
         assert_eq!(scene.commands().get(command.id()).await.unwrap().version.n, 4, "{name}");
     }
 }

@@ -129,11 +129,11 @@ async fn deadlines_outlive_a_restart_and_pass_while_nothing_runs() {
         assert_eq!((due.commands, due.next), (0, sent.warning_at), "{name}: not begun anew");
         scene.clock.advance(MINUTE * 30);
         let scene = scene.reopened().await;
-        let told = scene.events().await.len();
+        let told = scene.told().await;
         let due = scene.commands().all_due().await.unwrap();
         assert_eq!((due.commands, due.next), (1, None), "{name}");
         assert_eq!(status(&scene, sent.id()).await, CommandStatus::TimeoutPending, "{name}");
-        let told = scene.events().await.len() - told;
+        let told = scene.told().await - told;
         assert_eq!(told, 2, "{name}: the warning and the end of the time");
         let scene = scene.reopened().await;
         assert_eq!(scene.commands().all_due().await.unwrap().commands, 0, "{name}: once");
@@ -170,7 +170,7 @@ async fn what_is_due_is_done_once_however_many_look() {
         scene.host("h1").await;
         let sent = executing(&scene, op("pull")).await;
         scene.clock.advance(MINUTE * 6);
-        let told = scene.events().await.len();
+        let told = scene.told().await;
         let mut looks = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let commands = scene.commands();
@@ -179,7 +179,7 @@ async fn what_is_due_is_done_once_however_many_look() {
         while let Some(look) = looks.join_next().await {
             look.unwrap().unwrap();
         }
-        assert_eq!(scene.events().await.len() - told, 1, "{name}");
+        assert_eq!(scene.told().await - told, 1, "{name}");
         assert_eq!(status(&scene, sent.id()).await, CommandStatus::RunningWarning, "{name}");
     }
 }

@@ -18,7 +18,7 @@ async fn a_name_is_one_hosts_only() {
         let scene = Scene::new(name).await;
         let hosts = scene.hosts();
         hosts.register("h1", Host::new("attic", scene.now())).await.unwrap();
-        let told = scene.events().await.len();
+        let told = scene.told().await;
         let error = hosts.register("h2", Host::new("attic", scene.now())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exists);
         assert!(error.to_string().contains("h1"), "{error}");
@@ -26,7 +26,7 @@ async fn a_name_is_one_hosts_only() {
         let error = hosts.register("h1", Host::new("cellar", scene.now())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exists);
         assert_eq!(named(&scene, "cellar").await, None, "{name}: all of it or nothing");
-        assert_eq!(scene.events().await.len(), told, "{name}");
+        assert_eq!(scene.told().await, told, "{name}");
     }
 }
 

@@ -128,13 +128,13 @@ async fn check(scene: &Scene, from: CommandStatus, by: Move) {
     let what = format!("{}: {by:?} from {}", scene.name, from.as_str());
     scene.host(&host_id).await;
     let before = scene.in_state(&host_id, from).await;
-    let told = scene.events().await.len();
+    let told = scene.told().await;
     let to = by.target(from);
 
     let made = by.make(&scene.commands(), before.id()).await;
 
     let after = scene.commands().get(before.id()).await.unwrap();
-    let reported = scene.events().await.len() - told;
+    let reported = scene.told().await - told;
     let holder = scene.claim(&host_id).await;
     if matches!((by, from), (Move::Renewed, CommandStatus::Success)) {
         // It is told the same again, which is no change and no error.
@@ -158,7 +158,7 @@ async fn check(scene: &Scene, from: CommandStatus, by: Move) {
     assert_eq!(after.version.n, before.version.n + 1, "{what}");
     // That it is checked is of no interest to people.
     let is_told = u64::from(!matches!(by, Move::Validate));
-    assert_eq!(reported as u64, is_told, "{what}");
+    assert_eq!(reported, is_told, "{what}");
     assert_eq!(after.finished_at.is_some(), to.is_settled(), "{what}");
     let holds = !to.is_settled() && to != CommandStatus::Queued;
     assert_eq!(holder, holds.then(|| after.id().to_owned()), "{what}");

@@ -66,8 +66,15 @@ async fn what_it_writes_is_kept_byte_for_byte() {
                       printf 'bad \\377\\000 bytes' >&2; printf 'no end'";
         let done = run(&scene, &driver, shell(script)).await;
         assert_eq!(done.status, CommandStatus::Success, "{name}");
-        let mut expected: String = (0..9000).map(|i| format!("line {i} of the output\n")).collect();
-        expected.push_str("no end");
+        let lines: Vec<_> = (0..9000).map(|i| format!("line {i} of the output")).collect();
+        let expected = format!(
+            "{}
+no end",
+            lines.join(
+                "
+"
+            )
+        );
         assert!(expected.len() > 3 * 64 * 1024);
         let written = output(&scene.store, done.id(), "stdout").await;
         assert!(written == expected.as_bytes(), "{name}: {} bytes", written.len());

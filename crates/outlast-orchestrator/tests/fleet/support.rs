@@ -113,7 +113,14 @@ impl Scene {
         claim.map(|claim| claim.holder.clone())
     }
 
-    /// Every event, the newest first.
+    /// How many events there are.
+    pub(crate) async fn told(&self) -> u64 {
+        let query = EventQuery { limit: 1, ..EventQuery::default() };
+        let newest = EventLog::new(&self.store).list(&query).await.unwrap().items.pop();
+        newest.map_or(0, |event| event.unwrap().seq.0)
+    }
+
+    /// The newest events, the last first.
     pub(crate) async fn events(&self) -> Vec<Event> {
         let query = EventQuery { limit: EventQuery::MOST, ..EventQuery::default() };
         let page = EventLog::new(&self.store).list(&query).await.unwrap();
