@@ -1,6 +1,8 @@
 //! Operations on a version that the caller names.
 
 use outlast_core::{AgentStatus, ErrorKind, SwarmStatus, Version};
+use outlast_orchestrator::swarm::Orchestra;
+use outlast_store::{Store, StoreOptions};
 
 use crate::support::{BACKENDS, agent, running, stage, within};
 
@@ -121,4 +123,28 @@ async fn the_version_of_the_agent_is_all_that_is_compared() {
         assert_eq!(swarm.get().await.unwrap().metrics.completed, 16, "{backend}");
         stage.store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn where_locking_is_off_no_version_is_compared_and_the_counts_are_right_all_the_same() {
+    let stage = crate::support::in_memory().await;
+    let options = StoreOptions { locking: false, ..StoreOptions::default() };
+    let store = Store::open(stage.store.backend().clone(), options);
+    let orchestra = Orchestra::new(&store);
+    let swarm = stage.swarm("s").await;
+    running(&swarm, agent()).await;
+    let mut agents = Vec::new();
+    for _ in 0..8 {
+        agents.push(running(&swarm, agent()).await);
+    }
+    let mut ending = tokio::task::JoinSet::new();
+    for agent in agents {
+        let agent = orchestra.agent(agent.id());
+        let version = agent.get().await.unwrap().version;
+        agent.pause().await.unwrap();
+        assert_eq!(agent.at(version).resume().await.unwrap().status, AgentStatus::Running);
+        ending.spawn(async move { agent.complete().await.unwrap().status });
+    }
+    within(ending.join_all()).await;
+    assert_eq!(swarm.get().await.unwrap().metrics.completed, 8);
 }
