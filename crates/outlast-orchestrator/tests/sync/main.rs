@@ -5,6 +5,9 @@
 
 mod agreement;
 mod bounds;
+#[allow(dead_code)] // shared, and not all of it is needed here
+#[path = "../tasks/hooked.rs"]
+mod hooked;
 mod lag;
 mod mirror;
 #[path = "../support/opened.rs"]
@@ -13,4 +16,5 @@ mod opened;
 mod recorder;
 mod resume;
 mod support;
+mod trouble;
 mod wire;

@@ -1,14 +1,14 @@
 //! A backend that asks before it writes, and shows records as damaged that it is told to.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use outlast_core::{
-    Admin, AttrName, Backend, BackendInfo, Change, Counts, Damage, Entry, HistoryQuery, Key, Kind,
-    Kinds, Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot,
+    Admin, AttrName, Backend, BackendInfo, Change, Counts, Damage, Entry, Error, HistoryQuery, Key,
+    Kind, Kinds, Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot,
     StreamExtent, StreamQuery, Verification, Verified, Versioned, View, WriteSet, Written,
 };
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ pub(crate) struct Hooked {
     inner: Arc<dyn Backend>,
     hook: Arc<Hook>,
     damaged: Arc<Mutex<HashSet<Key>>>,
+    /// What the next reads of the feed are refused with.
+    refusals: Arc<Mutex<VecDeque<Error>>>,
     /// Where the inner one keeps its files, if it does.
     _folder: Option<Arc<TempDir>>,
 }
@@ -30,13 +32,20 @@ impl Hooked {
         (inner, folder): (Arc<dyn Backend>, Option<TempDir>),
         hook: impl Fn(&WriteSet) -> Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let (hook, damaged, folder) = (Arc::new(hook), Arc::default(), folder.map(Arc::new));
-        Self { inner, hook, damaged, _folder: folder }
+        let (hook, folder) = (Arc::new(hook), folder.map(Arc::new));
+        let (damaged, refusals) = (Arc::default(), Arc::default());
+        Self { inner, hook, damaged, refusals, _folder: folder }
     }
 
     /// From now on this one cannot be read.
     pub(crate) fn damage(&self, key: Key) {
         self.damaged.lock().unwrap().insert(key);
+    }
+
+    /// Refuses the next read of the feed that is not refused yet.
+    #[allow(dead_code)] // not every test that is hooked reads the feed
+    pub(crate) fn refuse_changes(&self, error: Error) {
+        self.refusals.lock().unwrap().push_back(error);
     }
 
     fn shown(&self, slot: Slot) -> Slot {
@@ -91,6 +100,9 @@ impl Backend for Hooked {
         self.inner.kinds().await
     }
     async fn changes(&self, after: Revision, limit: u32) -> Result<Listed<Change>> {
+        if let Some(error) = self.refusals.lock().unwrap().pop_front() {
+            return Err(error);
+        }
         self.inner.changes(after, limit).await
     }
     async fn prune(&self, plan: &PrunePlan, limit: u32) -> Result<Pruned> {
