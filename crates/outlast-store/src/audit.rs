@@ -146,7 +146,7 @@ impl Store {
     pub async fn audit(&self, query: &AuditQuery) -> Result<Listed<Verified<AuditEntry>>> {
         query.page.validate(AuditQuery::MOST)?;
         let Listed { items, next } = self.history(&history_of(query)).await?;
-        let near = near(&items);
+        let near = self.near(&items).await?;
         let mut entries = Vec::with_capacity(items.len());
         for item in &items {
             match item {
@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// The entry that a version is; none if it was not audited.
-    async fn entry(&self, version: &Versioned, near: &Near<'_>) -> Result<Option<AuditEntry>> {
+    async fn entry(&self, version: &Versioned, near: &Near) -> Result<Option<AuditEntry>> {
         let Some(actor) = version.actor.clone() else { return Ok(None) };
         Ok(Some(AuditEntry {
             key: version.key.clone(),
@@ -175,13 +175,13 @@ impl Store {
         }))
     }
 
-    /// What was there before a version: on the same page, or looked up.
-    async fn before(&self, version: &Versioned, near: &Near<'_>) -> Result<AuditState> {
+    /// What was there before a version: among what is near, or looked up.
+    async fn before(&self, version: &Versioned, near: &Near) -> Result<AuditState> {
         let Version { epoch, n } = version.version;
         if n <= 1 {
             return Ok(AuditState::Absent);
         }
-        if let Some(before) = near.get(&(&version.key, Version::new(epoch, n - 1))) {
+        if let Some(before) = near.get(&(version.key.clone(), Version::new(epoch, n - 1))) {
             return Ok(self.shown(before));
         }
         // After a merge several epochs may have used the number; the one before is the latest of
@@ -197,6 +197,27 @@ impl Store {
             }
         }
         Ok(AuditState::Pruned)
+    }
+
+    /// What a page holds, and what came before that, as far as a few reads of neighbours find it.
+    async fn near(&self, items: &[Verified<Versioned>]) -> Result<Near> {
+        let place = |version: &Versioned| (version.key.clone(), version.version);
+        let mut near: Near =
+            items.iter().flatten().map(|version| (place(version), version.clone())).collect();
+        for (key, (last, width)) in runs(items, &near) {
+            let page = Page::first(width);
+            // Without a lower bound, so that the walk ends with the page.
+            let scope = Scope::Entity(key);
+            let query = HistoryQuery {
+                to: Some(last),
+                newest_first: true,
+                page,
+                ..HistoryQuery::of(scope)
+            };
+            let found = self.history(&query).await?.items.into_iter().flatten();
+            near.extend(found.map(|version| (place(&version), version)));
+        }
+        Ok(near)
     }
 
     fn shown(&self, version: &Versioned) -> AuditState {
@@ -216,11 +237,36 @@ fn redacted(redactor: Redactor, content: &Json) -> AuditState {
 /// So many epochs of one number are looked at.
 const EPOCHS: u32 = 16;
 
-/// What a page holds, to find what came before among it.
-type Near<'a> = HashMap<(&'a Key, Version), &'a Versioned>;
+/// Versions at hand, by their places.
+type Near = HashMap<(Key, Version), Versioned>;
 
-fn near(items: &[Verified<Versioned>]) -> Near<'_> {
-    items.iter().flatten().map(|version| ((&version.key, version.version), version)).collect()
+/// Numbers that are at most so far apart are read together with those between them.
+const GAP: u64 = 4;
+
+/// The numbers of the versions that come before those on a page and are not on it, in runs: of
+/// which entity, the highest of a run, and how many there are down to its lowest.
+fn runs(items: &[Verified<Versioned>], near: &Near) -> Vec<(Key, (u64, u32))> {
+    let mut missing: Vec<(&Key, u64)> = Vec::new();
+    for version in items.iter().flatten().filter(|version| version.actor.is_some()) {
+        let Version { epoch, n } = version.version;
+        if n > 1 && !near.contains_key(&(version.key.clone(), Version::new(epoch, n - 1))) {
+            missing.push((&version.key, n - 1));
+        }
+    }
+    missing.sort_unstable();
+    let mut runs: Vec<(Key, (u64, u32))> = Vec::new();
+    for (key, n) in missing {
+        match runs.last_mut() {
+            Some((of, (last, width)))
+                if of == key && n - *last <= GAP && *width < AuditQuery::MOST / 2 =>
+            {
+                *width += u32::try_from(n - *last).unwrap_or_default();
+                *last = n;
+            }
+            _ => runs.push((key.clone(), (n, 1))),
+        }
+    }
+    runs
 }
 
 fn history_of(query: &AuditQuery) -> HistoryQuery {
