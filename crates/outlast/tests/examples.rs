@@ -110,6 +110,26 @@ fn a_client_follows_and_comes_back() {
 
 #[test]
 #[cfg(all(feature = "fleet", feature = "memory", feature = "process"))]
+fn a_host_has_one_command_at_a_time_and_is_waited_for() {
+    let lines = ["attic: success: pulled", "cellar: queued", "cellar: success: pulled later\n"];
+    assert_eq!(run("fleet", &[]), lines.join("\n"));
+}
+
+#[test]
+#[cfg(all(feature = "fleet", feature = "memory"))]
+fn the_log_tells_what_happened_and_who_asked_for_it() {
+    let lines = [
+        "system info system: the roof leaks",
+        "ops error system: pull on host attic: error: exit code 1",
+        "ops info system: pull was sent to host attic",
+        "audit info user:ann: pull begins on host attic",
+        "system info system: host attic is registered\n",
+    ];
+    assert_eq!(run("events", &[]), lines.join("\n"));
+}
+
+#[test]
+#[cfg(all(feature = "fleet", feature = "memory", feature = "process"))]
 fn a_pipeline_goes_on_without_the_host_that_failed() {
     let lines = [
         "fetch on attic: success",
