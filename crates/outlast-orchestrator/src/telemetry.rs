@@ -41,3 +41,6 @@ pub const SYNC_FOLLOWERS: &str = "outlast_sync_followers";
 pub const SYNC_RESYNCS: &str = "outlast_sync_resyncs_total";
 /// Snapshots that were taken.
 pub const SYNC_SNAPSHOTS: &str = "outlast_sync_snapshots_total";
+
+/// Tasks that were settled by the engine, by their `status`.
+pub const TASKS_SETTLED: &str = "outlast_tasks_settled_total";

@@ -1,9 +1,11 @@
 //! The one way the engine writes: every commit asserts that the lease is still held.
 
-use outlast_core::{Cause, Error, Key, NewEntry, Receipt, Result, StreamName, Task, Version};
+use outlast_core::{
+    Cause, Error, Key, NewEntry, Receipt, Result, Status, StreamName, Task, Version,
+};
 use outlast_store::{Draft, Store, Stored};
 
-use crate::Instance;
+use crate::{Instance, telemetry};
 
 use super::options::Transitions;
 
@@ -55,6 +57,7 @@ impl Journal {
         let version = receipt.version(&task.key).ok_or_else(|| {
             Error::internal(format!("the receipt of {} lacks {}", receipt.id, task.key))
         })?;
+        count(task, &next);
         task.advanced(next, version, receipt.at)
     }
 
@@ -71,6 +74,7 @@ impl Journal {
         }
         let draft = self.successor(task, &next, output, cause)?;
         draft.enqueue().await?;
+        count(task, &next);
         let epoch = task.version.epoch.max(self.store().info().epoch);
         let version = Version { epoch, n: task.version.n + 1 };
         task.advanced(next, version, self.store().clock().now())
@@ -102,6 +106,14 @@ impl Journal {
     /// Gives the lease up.
     pub(super) async fn release(&self) -> Result<()> {
         self.instance.release().await
+    }
+}
+
+/// Counts a task that is settled now and was not before.
+fn count(before: &Task, now: &Task) {
+    if now.status.is_settled() && !before.status.is_settled() {
+        let status = now.status.as_str();
+        metrics::counter!(telemetry::TASKS_SETTLED, "status" => status).increment(1);
     }
 }
 

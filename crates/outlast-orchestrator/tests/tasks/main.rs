@@ -16,10 +16,13 @@ mod idle;
 mod interrupt;
 mod lease;
 mod policy;
+#[path = "../../../outlast-store/tests/support/recorder.rs"]
+mod recorder;
 mod resume;
 mod sequences;
 mod storage;
 mod support;
+mod telemetry;
 
 #[allow(clippy::unused_async)]
 async fn backend() -> (Arc<dyn Backend>, Option<TempDir>) {
