@@ -3,8 +3,28 @@
 //! One append-only `history` table is feed, audit trail, versions and current state at once: the
 //! state of an entity is written once, in the row of its newest version, and a small `head` row
 //! points there. A group of commits is one call to SQLite with one fsync. The tables and the views
-//! over them (`tasks`, `task_states`, `log_fragments`, `state_versions`, `state_audit_log`) can be
-//! read with `sqlite3` while the store is in use.
+//! over them can be read with `sqlite3` while the store is in use.
+//!
+//! # Tables to read
+//!
+//! Each is a view, so it costs nothing to write and cannot disagree with what it shows. Times are RFC
+//! 3339 text in UTC, statuses lower case; text that is damaged is NULL in its own row. Columns may be
+//! added by a later layout, and none is taken away.
+//!
+//! | view | shows |
+//! |---|---|
+//! | `tasks`, `task_states`, `log_fragments` | tasks, their transitions, their output |
+//! | `swarm_states`, `agent_states`, `session_states` | swarms, agents, sessions |
+//! | `hosts`, `commands`, `pipelines` | the fleet |
+//! | `logic_operation_state`, `window_items` | joins and batches, and what they hold |
+//! | `recovery_checkpoints` | saved states |
+//! | `event_log` | the event log |
+//! | `state_versions`, `current_states` | every entity, deleted ones included; every live one whole |
+//! | `state_audit_log` | what was audited; states of kinds whose values are secret are left out |
+//! | `state_version` | the revision of the last commit |
+//!
+//! `logic_operation_state.state_snapshot` is JSON put together on reading: `format` (1), `id`,
+//! `version`, `window` and `items`, the last two as they are stored, items in the order of arrival.
 //!
 //! What is surprising about the layout, and why it is so:
 //!
