@@ -7,12 +7,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlast_core::{Error, ErrorKind, Result, Timestamp};
+use outlast_core::{
+    AttrName, AttrValue, Command, CommandStatus, Error, ErrorKind, Result, Timestamp,
+};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::executor::Executor;
+use super::listing::in_state;
 use super::presence::{HEARTBEAT, stale_after};
 use super::{Driver, DriverOptions, Due, Fleet, Sweep};
 use crate::{Instance, Shutdown};
@@ -174,17 +177,21 @@ impl Dispatcher {
                 Err(error) => break Err(error),
             };
             let pause = next.since(self.now()).min(LONGEST_PAUSE);
-            let ended = tokio::select! {
+            let woken = tokio::select! {
                 biased;
                 () = shutdown.begun() => break Ok(()),
                 ended = queues.ended() => ended,
                 committed = pulse.next() => {
                     sleep(SHORTEST_PAUSE).await;
+                    queues.idle.clear();
                     committed
                 }
-                () = sleep(pause) => Ok(()),
+                () = sleep(pause) => {
+                    queues.idle.clear();
+                    Ok(())
+                }
             };
-            if let Err(error) = ended {
+            if let Err(error) = woken {
                 break Err(error);
             }
         };
@@ -200,9 +207,12 @@ impl Dispatcher {
         if queues.sweep_at <= self.now() {
             queues.sweep_at = self.sweep().await?.next;
         }
-        for host_id in self.fleet.commands().awaited_hosts().await? {
+        for host_id in self.awaited_hosts().await? {
             if queues.hosts.len() >= self.options.hosts_at_once.max(1) {
                 break;
+            }
+            if queues.idle.contains(&host_id) {
+                continue;
             }
             let is_free = match self.fleet.hosts().is_free(&host_id).await {
                 // Its queue is cancelled there.
@@ -218,6 +228,18 @@ impl Dispatcher {
         Ok(next)
     }
 
+    /// The hosts that commands wait for.
+    async fn awaited_hosts(&self) -> Result<Vec<String>> {
+        let commands = self.instance.store().kind::<Command>();
+        let query = commands.query()?.filter(in_state(CommandStatus::Queued));
+        let counts = commands.count(&query, &[AttrName::new("host")?]).await?;
+        let hosts = counts.groups.into_iter().filter_map(|(values, _)| match values.first() {
+            Some(Some(AttrValue::Text(host))) => Some(host.to_string()),
+            _ => None,
+        });
+        Ok(hosts.collect())
+    }
+
     fn now(&self) -> Timestamp {
         self.instance.store().clock().now()
     }
@@ -227,6 +249,8 @@ impl Dispatcher {
 #[derive(Default)]
 struct Queues {
     sweep_at: Timestamp,
+    /// Those whose queue could not be run although they are free, until something changes.
+    idle: HashSet<String>,
     hosts: HashSet<String>,
     runs: JoinSet<(String, Result<u64>)>,
 }
@@ -250,10 +274,15 @@ impl Queues {
         })?;
         self.hosts.remove(&host_id);
         match ran {
-            Ok(ran) => debug!(host_id, ran, "ran a queue"),
+            Ok(ran) if ran > 0 => {
+                debug!(host_id, ran, "ran a queue");
+                return Ok(());
+            }
+            Ok(_) => {}
             Err(error) if is_final(&error) => return Err(error),
             Err(error) => warn!(host_id, error = %error, "a queue was left"),
         }
+        self.idle.insert(host_id);
         Ok(())
     }
 

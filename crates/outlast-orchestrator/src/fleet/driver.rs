@@ -17,6 +17,7 @@ use outlast_core::{
 use outlast_store::{Store, Stored, Watch};
 use tokio::sync::Notify;
 use tokio::time::sleep;
+use tracing::{Instrument, debug, info_span};
 
 use super::completion::{Completion, KillSignal, Refusal, Settlement};
 use super::executor::{Execution, Executor, Fragments, Released};
@@ -79,7 +80,8 @@ impl Driver {
         let is_shut_down = AtomicBool::new(false);
         let work = Work { driver: self, commands, id: command_id, shutdown, is_shut_down };
         // On the heap, for it is large and others hold many of it.
-        match Box::pin(work.run(&fleet)).await {
+        let span = info_span!("command", id = command_id);
+        match Box::pin(work.run(&fleet).instrument(span)).await {
             // Somebody else was faster: theirs stays.
             Err(error) if error.kind() == ErrorKind::IllegalTransition => {
                 let command = work.commands.get(command_id).await?;
@@ -119,6 +121,7 @@ impl Work<'_> {
             Err(refusal) => return self.commands.fail(self.id, &refusal).await,
         };
         let command = self.commands.execute(self.id, started.identity().cloned()).await?;
+        debug!(op = %command.spec.op, host = %command.host_id, "sent");
         match started.release().await {
             Ok(released) => self.supervise(command, released).await,
             Err(error) => self.commands.fail(self.id, &failure(&error)).await,
@@ -252,8 +255,15 @@ impl Work<'_> {
             Err(error) if !may_return => self.commands.fail(self.id, &failure(&error)).await,
             ended => {
                 let exit_code = ended.ok().and_then(|completion| completion.exit_code);
-                let command = self.commands.await_reconnect(self.id, exit_code).await?;
-                self.reconnect(command).await
+                match self.commands.await_reconnect(self.id, exit_code).await {
+                    Ok(command) => self.reconnect(command).await,
+                    // Its time ended, or killing it began, a moment before: it is not waited for.
+                    Err(error) if error.kind() == ErrorKind::IllegalTransition => {
+                        let completion = Completion { exit_code, ..Completion::default() };
+                        self.commands.finish(self.id, &completion).await
+                    }
+                    Err(error) => Err(error),
+                }
             }
         }
     }

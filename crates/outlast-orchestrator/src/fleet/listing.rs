@@ -7,6 +7,9 @@ use outlast_store::Stored;
 
 use super::commands::Commands;
 
+/// How many that wait are read at once to find the first that can be.
+const QUEUE_PAGE: u32 = 4;
+
 /// One page of commands each, the newest first unless said otherwise. One that cannot be decoded
 /// is an error in its place. `Invalid` or `TooLarge` for a page that breaks a rule.
 impl Commands {
@@ -65,9 +68,22 @@ impl Commands {
         self.kind().list(&Query { filters, page, ..self.kind().query()? }).await
     }
 
-    /// The command that waits longest for a host.
+    /// The command that waits longest for a host. One that cannot be read is passed over.
     pub(super) async fn first_queued(&self, host_id: &str) -> Result<Option<Stored<Command>>> {
-        self.queued_on(host_id, Page::first(1)).await?.items.pop().transpose()
+        let mut page = Page::first(QUEUE_PAGE);
+        loop {
+            let listed = self.queued_on(host_id, page.clone()).await?;
+            for command in listed.items {
+                match command {
+                    Err(error) if error.is_of_one_record() => {}
+                    command => return command.map(Some),
+                }
+            }
+            match listed.next {
+                Some(next) => page = page.after(next),
+                None => return Ok(None),
+            }
+        }
     }
 
     async fn newest(

@@ -48,7 +48,7 @@ impl Executor for LocalExecutor {
             return Err(Refusal::new("host_offline", message));
         }
         let spec = spec(host, command)?;
-        spec.check().map_err(|error| Refusal::new("no_command", error.to_string()))
+        spec.check().map_err(|error| Refusal::new("invalid_command", error.to_string()))
     }
 
     async fn start(

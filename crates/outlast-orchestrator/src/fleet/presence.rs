@@ -12,6 +12,7 @@ use outlast_store::{Draft, Stored};
 
 use super::Hosts;
 use super::busy::{claim_key, claim_on};
+use super::queue::is_of_one;
 use super::writer::Writer;
 use crate::telemetry;
 
@@ -105,7 +106,7 @@ impl Hosts {
                 Ok(Seen::At(seen)) => sweep.next = sweep.next.min(seen.plus(stale_after)),
                 Ok(Seen::Lost(id)) => sweep.lost.push(id),
                 Ok(Seen::Busy) => {}
-                Err(error) if error.is_of_one_record() => sweep.problems.push(error),
+                Err(error) if is_of_one(&error) => sweep.problems.push(error),
                 Err(error) => return Err(error),
             }
         }

@@ -11,7 +11,6 @@ use outlast_core::{
 use outlast_store::Stored;
 
 use super::busy::claim_on;
-use super::listing::in_state;
 use super::{Commands, HostBusy, Hosts};
 
 /// What came of looking at every deadline that has passed.
@@ -43,7 +42,7 @@ impl Commands {
             };
             match done {
                 Ok(()) => due.commands += 1,
-                Err(error) if is_of_one_command(&error) => due.problems.push(error),
+                Err(error) if is_of_one(&error) => due.problems.push(error),
                 Err(error) => return Err(error),
             }
         }
@@ -103,18 +102,6 @@ impl Commands {
         }
         Ok(None)
     }
-
-    /// The hosts that commands wait for.
-    #[cfg(feature = "process")]
-    pub(super) async fn awaited_hosts(&self) -> Result<Vec<String>> {
-        let query = self.kind().query()?.filter(in_state(CommandStatus::Queued));
-        let counts = self.kind().count(&query, &[AttrName::new("host")?]).await?;
-        let hosts = counts.groups.into_iter().filter_map(|(values, _)| match values.first() {
-            Some(Some(AttrValue::Text(host))) => Some(host.to_string()),
-            _ => None,
-        });
-        Ok(hosts.collect())
-    }
 }
 
 impl Hosts {
@@ -125,9 +112,9 @@ impl Hosts {
     }
 }
 
-/// Whether an error leaves the other commands as they are: also one that was pruned, or whose
-/// host was taken.
-fn is_of_one_command(error: &Error) -> bool {
+/// Whether an error leaves other commands and hosts as they are: also one that is gone, or that
+/// somebody else keeps changing.
+pub(super) fn is_of_one(error: &Error) -> bool {
     error.is_of_one_record()
         || matches!(
             error.kind(),

@@ -192,32 +192,11 @@ async fn a_record_that_cannot_be_read_does_not_keep_the_others_waiting() {
         scene.host("h2").await;
         let bad = scene.in_state("h2", CommandStatus::Executing).await;
         let sent = executing(&scene, op("pull")).await;
-        spoil(&scene, &bad).await;
+        scene.spoil(&bad).await;
         scene.clock.advance(MINUTE * 6);
         let due = scene.commands().all_due().await.unwrap();
         assert_eq!((due.commands, due.problems.len()), (1, 1), "{name}");
         assert_eq!(due.next, sent.timeout_at, "{name}: what cannot be read is not due for ever");
         assert_eq!(status(&scene, sent.id()).await, CommandStatus::RunningWarning, "{name}");
     }
-}
-
-/// Gives a command content of another shape, its attributes as they were.
-async fn spoil(scene: &Scene, command: &Stored<Command>) {
-    use outlast_core::{Attributes, Entity, Expect, Json, Op, Put};
-
-    let mut attrs: Attributes = command.attributes().unwrap();
-    attrs.insert(
-        outlast_core::AttrName::status(),
-        outlast_core::Status::as_str(command.status).into(),
-    );
-    let put = Put {
-        key: command.key.clone(),
-        expect: Expect::At(command.version),
-        schema: 1,
-        attrs,
-        state: Json::parse("{\"unlike\":\"a command\"}").unwrap(),
-    };
-    let mut draft = scene.store.draft();
-    draft.op(Op::Put(put));
-    draft.commit().await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outlast_core::{CommandStatus, ErrorKind, HostStatus, OpSpec, Status};
 use outlast_orchestrator::Instance;
-use outlast_orchestrator::fleet::{Dispatcher, Fleet, LocalExecutor};
+use outlast_orchestrator::fleet::{Dispatcher, DispatcherOptions, Fleet, LocalExecutor};
 use outlast_store::Store;
 
 use crate::support::{BACKENDS, DURABLE, MINUTE, Scene, driving, op, output, shell, soon};
@@ -194,4 +194,33 @@ async fn what_others_queue_is_run() {
     let looked: (_, ()) =
         soon("the dispatcher", async { tokio::join!(dispatcher.run(&shutdown), act) }).await;
     looked.0.unwrap();
+}
+
+/// A queue that cannot be run is not tried over and over, nor does it hold up the others.
+#[tokio::test]
+async fn a_queue_that_cannot_be_read_does_not_hold_up_the_others() {
+    for name in BACKENDS {
+        let scene = Scene::new(name).await;
+        for host in ["h1", "h2"] {
+            scene.host(host).await;
+            scene.hosts().disconnect(host).await.unwrap();
+        }
+        let bad = queued(&scene, "h1", "true").await;
+        scene.spoil(&scene.commands().get(&bad).await.unwrap()).await;
+        let good = queued(&scene, "h2", "true").await;
+        let (instance, shutdown) = driving(&scene).await;
+        let options = DispatcherOptions { hosts_at_once: 1, ..DispatcherOptions::default() };
+        let dispatcher = dispatcher(&scene.store, &instance).with_options(options);
+        for host in ["h1", "h2"] {
+            scene.hosts().heartbeat(host, HostStatus::Online).await.unwrap();
+        }
+        let act = async {
+            let done = scene.commands().settled(&good).await.unwrap();
+            assert_eq!(done.status, CommandStatus::Success, "{name}");
+            shutdown.begin();
+        };
+        let (ran, ()) =
+            soon("the dispatcher", async { tokio::join!(dispatcher.run(&shutdown), act) }).await;
+        ran.unwrap();
+    }
 }

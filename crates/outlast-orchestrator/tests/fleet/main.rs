@@ -15,4 +15,5 @@ mod order;
 mod presence;
 mod queue;
 mod running;
+mod sequences;
 mod support;

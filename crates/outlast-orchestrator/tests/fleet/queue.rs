@@ -192,3 +192,19 @@ async fn what_waits_for_a_removed_host_is_cancelled() {
         }
     }
 }
+
+/// A record that cannot be read does not keep those behind it waiting.
+#[tokio::test]
+async fn one_that_cannot_be_read_is_passed_over() {
+    for name in BACKENDS {
+        let scene = Scene::new(name).await;
+        let queued = waiting(&scene).await;
+        let first = scene.commands().get(&queued[0]).await.unwrap();
+        scene.spoil(&first).await;
+        online(&scene).await;
+        for id in &queued[1..] {
+            assert_eq!(carry_out(&scene).await.as_ref(), Some(id), "{name}");
+        }
+        assert_eq!(carry_out(&scene).await, None, "{name}");
+    }
+}

@@ -343,6 +343,23 @@ async fn a_command_whose_contact_is_lost_has_failed_unless_its_host_is_to_go_awa
     }
 }
 
+/// Its time ended before its end came: nobody waits for its host.
+#[tokio::test]
+async fn what_is_over_its_time_does_not_wait_for_its_host() {
+    for name in BACKENDS {
+        let scene = Scene::new(name).await;
+        scene.host("h1").await;
+        let spec = OpSpec { reconnect_ms: Some(90_000), ..op("switch") };
+        let (strings, id, ran) = puppeteer(&scene, spec).await;
+        scene.clock.advance(crate::support::MINUTE * 20);
+        assert_eq!(scene.commands().all_due().await.unwrap().commands, 1, "{name}");
+        strings.end.send(Ok(Completion::exited(0))).unwrap();
+        drop(strings.output);
+        let done = soon("the end", ran).await.unwrap().unwrap();
+        assert_eq!((done.id(), done.status), (&*id, CommandStatus::Success), "{name}");
+    }
+}
+
 /// What somebody else settled stays so; a late end changes nothing.
 #[tokio::test]
 async fn a_command_that_somebody_skips_is_let_go() {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_core::{
-    AttrName, AttrValue, Backend, Claim, Clock, Command, CommandLine, CommandStatus, Event, Host,
-    Listed, ManualClock, OpSpec, OpenOptions, RandomIds, Result, Status, StreamQuery, Timestamp,
+    AttrName, AttrValue, Backend, Claim, Clock, Command, CommandLine, CommandStatus, Entity, Event,
+    Expect, Host, Json, Listed, ManualClock, Op, OpSpec, OpenOptions, Put, RandomIds, Result,
+    Status, StreamQuery, Timestamp,
 };
 use outlast_memory::Memory;
 use outlast_orchestrator::events::{EventLog, EventQuery};
@@ -106,6 +107,22 @@ impl Scene {
             claims.create(&format!("host/{host_id}"), &claim).await.unwrap();
         }
         stored
+    }
+
+    /// Gives a command content of another shape, its attributes as they were.
+    pub(crate) async fn spoil(&self, command: &Stored<Command>) {
+        let mut attrs = command.attributes().unwrap();
+        attrs.insert(AttrName::status(), command.status.as_str().into());
+        let put = Put {
+            key: command.key.clone(),
+            expect: Expect::At(command.version),
+            schema: 1,
+            attrs,
+            state: Json::parse("{\"unlike\":\"a command\"}").unwrap(),
+        };
+        let mut draft = self.store.draft();
+        draft.op(Op::Put(put));
+        draft.commit().await.unwrap();
     }
 
     pub(crate) async fn claim(&self, host_id: &str) -> Option<String> {
