@@ -111,7 +111,8 @@ impl AuditState {
 
 impl Store {
     /// One page of the audit. It may be short, even empty, and still not the last: changes made
-    /// while the [`audit`](crate::StoreOptions::audit) was off are not in it. An entry whose bytes
+    /// while the [`audit`](crate::StoreOptions::audit) was off are not in it, nor those of a raw
+    /// [batch](Store::commit) whose cause names nobody. An entry whose bytes
     /// are damaged is the damage in its place.
     ///
     /// Of kinds with a [redactor](outlast_core::Entity::REDACT) values are shown redacted if this

@@ -63,6 +63,36 @@ async fn overlapping_keys_in_any_order_never_lock_each_other_out() {
 }
 
 #[tokio::test]
+async fn attempts_take_their_turns_in_the_order_they_came() {
+    let store = store();
+    let notes = store.kind::<Note>();
+    notes.create("a", &note("")).await.unwrap();
+    let mut tasks = Vec::new();
+    for n in 0..20_u32 {
+        let (store, notes) = (store.clone(), notes.clone());
+        tasks.push(tokio::spawn(async move {
+            let attempt = || async {
+                let read = notes.get("a").await?;
+                for _ in 0..n % 3 {
+                    tokio::task::yield_now().await;
+                }
+                let mut draft = store.draft();
+                draft.replace(&read, &note(&format!("{} {n}", read.text)))?;
+                Ok((draft, ()))
+            };
+            store.commit_with(&[notes.key("a").unwrap()], attempt).await.unwrap();
+        }));
+        // On the one thread of this test it has now asked for its turn.
+        tokio::task::yield_now().await;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let order: Vec<String> = (0..20).map(|n| format!(" {n}")).collect();
+    assert_eq!(notes.get("a").await.unwrap().text, order.concat());
+}
+
+#[tokio::test]
 async fn a_key_named_twice_is_one_turn() {
     let store = store();
     let counters = store.kind::<Counter>();

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use outlast_core::{AttrName, AttrValue, Attributes, ErrorKind, Filter, Page};
 
-use crate::kinds::{Counter, Door, Lock, Note, door, note};
+use crate::kinds::{Counter, Door, Job, Lock, Note, Stage, door, job, note};
 use crate::{kind, store};
 
 #[tokio::test]
@@ -78,6 +78,32 @@ async fn a_legal_move_is_made_and_an_illegal_one_names_both_states() {
     assert!(message.contains("open") && message.contains("bricked"), "{message}");
     assert!(message.contains("door/front"), "{message}");
     assert_eq!(doors.get("front").await.unwrap().version.n, 3);
+}
+
+#[tokio::test]
+async fn a_reserved_move_is_no_plain_transition() {
+    let store = store();
+    let jobs = store.kind::<Job>();
+    let over = jobs.create("a", &job(Stage::Over, 0)).await.unwrap();
+    let error = jobs.transition("a", Stage::Waiting).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::IllegalTransition);
+    let message = error.to_string();
+    assert!(message.contains("job/a cannot become waiting from over"), "{message}");
+    assert!(message.contains("reserved"), "{message}");
+    assert_eq!(kind(jobs.transition("a", Stage::Working).await), ErrorKind::IllegalTransition);
+    // Who writes the whole entity means it.
+    let again = jobs.replace(&over, job(Stage::Waiting, 1)).await.unwrap();
+    assert_eq!((again.version.n, again.stage), (2, Stage::Waiting));
+    jobs.create("b", &job(Stage::Over, 0)).await.unwrap();
+    let begin = |job: &mut Job| {
+        job.stage = Stage::Waiting;
+        Ok(())
+    };
+    assert_eq!(jobs.update("b", begin).await.unwrap().version.n, 2);
+    let over = jobs.create("c", &job(Stage::Over, 0)).await.unwrap();
+    let mut draft = store.draft();
+    draft.replace(&over, &job(Stage::Waiting, 1)).unwrap();
+    draft.commit().await.unwrap();
 }
 
 #[tokio::test]
