@@ -227,6 +227,6 @@ impl Pass<'_> {
 }
 
 /// Everything of a kind, deleted entities included.
-fn everything(kind: &str) -> Result<Query> {
+pub(super) fn everything(kind: &str) -> Result<Query> {
     Ok(Query { tombstones: true, page: Page::first(PAGE), ..Query::of(Kind::new(kind)?) })
 }

@@ -14,3 +14,5 @@ mod rows;
 mod starting;
 mod strange;
 mod support;
+#[path = "../support/timed.rs"]
+mod timed;

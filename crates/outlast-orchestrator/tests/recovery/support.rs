@@ -1,22 +1,21 @@
 //! Stores that a process left behind: one entity for each cell of the table.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use outlast_core::{
-    Agent, AgentStatus, Backend, Claim, Clock, Command, CommandLine, CommandStatus, Entity, Event,
-    HistoryQuery, IdSource, ManualClock, OnIdle, OpSpec, OpenOptions, Page, Pipeline,
-    PipelineRecovery, PipelineStatus, RandomIds, RecoveryPolicy, Run, Scope, Session,
-    SessionStatus, Status, StreamQuery, Swarm, SwarmConfig, SwarmStatus, Task, TaskSpec,
-    TaskStatus, Timestamp, Versioned, Window, WindowKind, WindowStatus,
+    Agent, AgentStatus, Claim, Clock, Command, CommandLine, CommandStatus, Entity, Event,
+    HistoryQuery, ManualClock, OnIdle, OpSpec, Page, Pipeline, PipelineRecovery, PipelineStatus,
+    RecoveryPolicy, Run, Scope, Session, SessionStatus, Status, StreamQuery, Swarm, SwarmConfig,
+    SwarmStatus, Task, TaskSpec, TaskStatus, Timestamp, Versioned, Window, WindowKind,
+    WindowStatus,
 };
-use outlast_memory::Memory;
 use outlast_orchestrator::Instance;
-use outlast_sled::Sled;
-use outlast_sqlite::Sqlite;
-use outlast_store::{Store, StoreOptions};
+use outlast_store::Store;
+
 use tempfile::TempDir;
+
+use crate::timed::open_at;
 
 pub(crate) const BACKENDS: [&str; 3] = ["memory", "sqlite", "sled"];
 
@@ -36,31 +35,8 @@ pub(crate) async fn site(backend: &str) -> Site {
 }
 
 pub(crate) async fn open(backend: &str, folder: &TempDir, clock: &Arc<ManualClock>) -> Store {
-    let path = folder.path().join("store");
-    let options = OpenOptions::default();
-    let backend: Arc<dyn Backend> = match backend {
-        "sqlite" => Arc::new(Sqlite::open(&path, &options, &RandomIds).await.unwrap()),
-        "sled" => Arc::new(Sled::open(&path, &options, &RandomIds).await.unwrap()),
-        _ => Arc::new(Memory::new(&RandomIds)),
-    };
-    let ids = Arc::new(ClockedIds(clock.clone()));
-    let options = StoreOptions { clock: clock.clone(), ids, ..StoreOptions::default() };
-    Store::open(backend, options)
+    open_at(backend, &folder.path().join("store"), clock).await
 }
-
-/// Ids of the moment that a clock shows, no two alike in one process.
-#[derive(Debug)]
-struct ClockedIds(Arc<ManualClock>);
-
-impl IdSource for ClockedIds {
-    fn uuid(&self) -> uuid::Uuid {
-        let millis = u128::from(self.0.now().as_millis().unsigned_abs());
-        let count = u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
-        uuid::Uuid::from_u128(millis << 80 | 0x7 << 76 | 0b10 << 62 | count)
-    }
-}
-
-static COUNT: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) async fn acquire(store: &Store) -> Instance {
     Instance::acquire(store, false).await.unwrap()

@@ -2,44 +2,25 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use outlast_core::{
-    Attributes, Clock, IdSource, ManualClock, NewEntry, OpenOptions, RandomIds, TaskStatus,
-    Timestamp,
-};
+use outlast_core::{Attributes, Clock, ManualClock, NewEntry, TaskStatus, Timestamp};
 use outlast_orchestrator::retention::{Retention, prune};
-use outlast_sqlite::Sqlite;
-use outlast_store::{Store, StoreOptions};
+use outlast_store::Store;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use crate::support::{DAY, attempt, completed, days_ago, log, now, record};
+use crate::timed::open_at;
 
 /// Every table that grows with what is stored.
 const TABLES: [&str; 7] =
     ["entity", "history", "head", "attribute", "stream", "stream_entry", "remembered"];
 
-/// Ids of the moment that a clock shows.
-#[derive(Debug)]
-struct ClockedIds(Arc<ManualClock>, AtomicU64);
-
-impl IdSource for ClockedIds {
-    fn uuid(&self) -> uuid::Uuid {
-        let millis = u128::from(self.0.now().as_millis().unsigned_abs());
-        let count = u128::from(self.1.fetch_add(1, Ordering::Relaxed));
-        uuid::Uuid::from_u128(millis << 80 | 0x7 << 76 | 0b10 << 62 | count)
-    }
-}
-
 /// A store in the past, whose time passes when it is told to.
 async fn past(path: &Path, begin: Timestamp) -> (Store, Arc<ManualClock>) {
-    let backend = Sqlite::open(path, &OpenOptions::default(), &RandomIds).await.unwrap();
     let clock = Arc::new(ManualClock::at(begin));
-    let ids = Arc::new(ClockedIds(clock.clone(), AtomicU64::new(0)));
-    let options = StoreOptions { clock: clock.clone(), ids, ..StoreOptions::default() };
-    (Store::open(Arc::new(backend), options), clock)
+    (open_at("sqlite", path, &clock).await, clock)
 }
 
 async fn capture(store: &Store, clock: &ManualClock, task_id: &str, commits: usize) {
