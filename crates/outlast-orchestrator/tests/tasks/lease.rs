@@ -1,10 +1,15 @@
 //! One runner at a time.
 
-use outlast_core::{ErrorKind, Lease, ProcessIdentity, TaskStatus, Timestamp};
+use outlast_core::{
+    Cause, ErrorKind, Event, EventCategory, EventLevel, Lease, ProcessIdentity, TaskStatus,
+    Timestamp,
+};
+use outlast_orchestrator::Instance;
 use outlast_orchestrator::process::{Life, identify_self, life};
 use outlast_orchestrator::tasks::{RunState, Runner, RunnerOptions, Shutdown};
-use outlast_store::Store;
+use outlast_store::{Store, StoreOptions};
 
+use crate::backend;
 use crate::support::{eventually, one, output, store, within};
 
 async fn hold(store: &Store, change: impl FnOnce(&mut ProcessIdentity)) {
@@ -59,6 +64,22 @@ async fn a_released_lease_can_be_taken_again() {
         let runner = Runner::acquire(&store, RunnerOptions::default()).await.unwrap();
         runner.release().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_lost_lease_is_nobodys_to_write_under_or_give_up_with_the_locking_off() {
+    let options = StoreOptions { locking: false, ..StoreOptions::default() };
+    let (backend, _dir) = backend().await;
+    let store = Store::open(backend, options);
+    let instance = Instance::acquire(&store, false).await.unwrap();
+    let leases = store.kind::<Lease>();
+    let lease = leases.get("run").await.unwrap();
+    let taken = leases.replace(&lease, (*lease).clone()).await.unwrap();
+    let mut draft = instance.draft(Cause::default());
+    draft.report(&Event::new(EventCategory::Ops, EventLevel::Info, "still here")).unwrap();
+    assert_eq!(instance.commit(&draft).await.unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(instance.release().await.unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(leases.get("run").await.unwrap().version, taken.version);
 }
 
 #[tokio::test]
