@@ -1,10 +1,11 @@
 //! A pipeline over local hosts, as a file describes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use outlast::fleet::pipeline::Definition;
 use outlast::process::Spec;
 use outlast::{CommandLine, Error, OpSpec, PipelineRecovery, Result};
 use serde::Deserialize;
@@ -41,14 +42,10 @@ pub(super) struct StageTable {
 pub(crate) struct PipelineFile {
     /// The file, as it was named.
     pub(crate) place: String,
-    /// What the pipeline is called.
-    pub(crate) name: String,
-    /// What becomes of it when the program is killed.
-    pub(crate) recovery: PipelineRecovery,
+    /// The pipeline. Its hosts are known by their names.
+    pub(crate) definition: Definition,
     /// Where each stage runs.
     pub(crate) hosts: Vec<LocalHost>,
-    /// What each stage does.
-    pub(crate) stages: Vec<OpSpec>,
 }
 
 /// A folder of this machine that commands run in, as if it were a host.
@@ -75,21 +72,21 @@ pub(super) fn file(path: &Path, jobs: Jobs) -> Result<PipelineFile> {
         return Err(Error::invalid(format!("{place}: there is no [[stage]] for its hosts")));
     }
     let folder = folder_of(path)?;
-    let mut names = BTreeSet::new();
     let hosts = jobs.host.into_iter().map(|table| {
         let name = table.name.clone();
-        if !names.insert(name.clone()) {
-            return Err(Error::invalid(format!("{place}: host {name:?} is named twice")));
-        }
         host(table, &folder).map_err(|error| error.context(format!("{place}: host {name:?}")))
     });
-    let hosts = hosts.collect::<Result<_>>()?;
+    let hosts: Vec<LocalHost> = hosts.collect::<Result<_>>()?;
     let stages = jobs.stage.into_iter().map(|table| {
         let name = table.name.clone();
         stage(table).map_err(|error| error.context(format!("{place}: stage {name:?}")))
     });
-    let stages = stages.collect::<Result<_>>()?;
-    Ok(PipelineFile { place, name, recovery: jobs.recovery.unwrap_or_default(), hosts, stages })
+    let stages: Vec<OpSpec> = stages.collect::<Result<_>>()?;
+    let names = hosts.iter().map(|host| host.name.as_str());
+    let definition = Definition::new(name, names, stages).map_err(|error| error.context(&place))?;
+    // Somebody has to ask for it, so it is not done again by itself.
+    let recovery = jobs.recovery.unwrap_or(PipelineRecovery::Resume);
+    Ok(PipelineFile { definition: definition.recovery(recovery), place, hosts })
 }
 
 /// The folder a file lies in, in full.
@@ -198,7 +195,8 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!((file.name.as_str(), file.recovery), ("deploy", PipelineRecovery::Resume));
+        assert_eq!(file.definition.name(), "deploy");
+        assert_eq!(file.definition.hosts(), ["a", "b"]);
         let [a, b] = &file.hosts[..] else { panic!("{file:?}") };
         let in_folder = |name| folder.path().join(name).to_str().unwrap().to_owned();
         assert_eq!((a.cwd.clone(), a.create), (in_folder("a"), false));
@@ -206,7 +204,7 @@ mod tests {
         assert!(!Path::new(&b.cwd).exists(), "reading makes nothing");
         b.prepare().unwrap();
         assert!(Path::new(&b.cwd).is_dir());
-        let [pull, test] = &file.stages[..] else { panic!("{file:?}") };
+        let [pull, test] = file.definition.stages() else { panic!("{file:?}") };
         assert_eq!(pull.run, Some(CommandLine::Shell("git pull".into())));
         assert_eq!((pull.timeout_ms, pull.retryable), (OpSpec::new("pull").timeout_ms, false));
         assert_eq!((test.warning_ms, test.timeout_ms, test.retryable), (5, 7, true));
@@ -223,7 +221,7 @@ mod tests {
             ("name = 'p'".to_owned(), "no [[host]]"),
             (format!("name = 'p'\n{host}"), "no [[stage]]"),
             (format!("name = 'p'\n{stage}"), "no [[host]]"),
-            (format!("name = 'p'\n{host}{host}{stage}"), "host \"a\" is named twice"),
+            (format!("name = 'p'\n{host}{host}{stage}"), "names host \"a\" twice"),
             (format!("name = 'p'\n[[host]]\nname = 'a'\ncwd = 'gone'\n{stage}"), "no folder"),
             (format!("name = 'p'\n[[host]]\nname = 'a'\ncwd = 'file'\n{stage}"), "not a folder"),
             (format!("name = 'p'\n[[host]]\nname = 'a'\nip = '1'\n{stage}"), "`cwd`"),

@@ -1,6 +1,7 @@
 //! The built program, as somebody at a terminal meets it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+mod acting;
 mod bad_input;
 mod bench;
 mod configuration;
@@ -9,6 +10,7 @@ mod going_back;
 mod help;
 mod interrupt;
 mod output;
+mod pipeline;
 mod prune;
 mod reading;
 mod recover;

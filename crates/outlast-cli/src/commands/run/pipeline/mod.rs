@@ -7,7 +7,7 @@ mod report;
 use std::sync::Arc;
 
 use outlast::fleet::pipeline::{
-    Conductor, ConductorOptions, Definition, OnTimeout, PipelineState, Pipelines, Progress,
+    Conductor, ConductorOptions, OnTimeout, PipelineState, Pipelines, Progress,
 };
 use outlast::fleet::{Fleet, LocalExecutor};
 use outlast::process::FlushPolicy;
@@ -31,19 +31,17 @@ pub(super) async fn run(
     context: &mut Context,
 ) -> Outcome {
     let signals = Listener::start()?;
-    let file =
-        file.map(|file| definition(file).map(|definition| (file, definition))).transpose()?;
     // Before the right to drive is taken, so that a refusal writes nothing.
     let newest = match outlast::driver(store).await? {
         // That somebody has it goes first.
         Some(_) => None,
-        None => refusal::newest(store, file.as_ref(), args.resume).await?,
+        None => refusal::newest(store, file, args.resume).await?,
     };
     let instance = Instance::acquire(store, args.take_over).await?;
     let outcome = async {
-        let state = match (newest, &file) {
+        let state = match (newest, file) {
             (Some(newest), _) => newest,
-            (None, Some((file, definition))) => start(&instance, file, definition).await?,
+            (None, Some(file)) => start(&instance, file).await?,
             (None, None) => return Err(refusal::nothing().into()),
         };
         run_with(&instance, args, &state, signals.shutdown(), context).await
@@ -116,27 +114,15 @@ fn drive(
     tokio::spawn(async move { conductor.drive(&pipeline_id, &shutdown).await })
 }
 
-/// What a file asks for. Its hosts are known by their names.
-fn definition(file: &PipelineFile) -> Result<Definition> {
-    let hosts = file.hosts.iter().map(|host| host.name.as_str());
-    let definition = Definition::new(file.name.as_str(), hosts, file.stages.iter().cloned());
-    let definition = definition.map_err(|error| error.context(&file.place))?;
-    Ok(definition.recovery(file.recovery))
-}
-
 /// Registers the hosts of a file, and records its pipeline.
-async fn start(
-    instance: &Instance,
-    file: &PipelineFile,
-    definition: &Definition,
-) -> Result<PipelineState> {
+async fn start(instance: &Instance, file: &PipelineFile) -> Result<PipelineState> {
     let store = instance.store();
     let fleet = Fleet::driven_by(instance);
     for host in &file.hosts {
         host.prepare()?;
         register(&fleet, store, host).await?;
     }
-    let pipeline = Pipelines::of(store).create(definition).await?;
+    let pipeline = Pipelines::of(store).create(&file.definition).await?;
     PipelineState::read(store, pipeline.id()).await
 }
 

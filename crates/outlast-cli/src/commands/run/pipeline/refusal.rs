@@ -11,20 +11,20 @@ use crate::jobs::PipelineFile;
 /// says something else than the unfinished pipeline began with; `NotFound` if there is neither.
 pub(super) async fn newest(
     store: &Store,
-    file: Option<&(&PipelineFile, Definition)>,
+    file: Option<&PipelineFile>,
     resume: bool,
 ) -> Result<Option<PipelineState>> {
     let Some(newest) = PipelineState::newest(store).await? else {
         return if file.is_some() { Ok(None) } else { Err(nothing()) };
     };
-    let Some((file, definition)) = file else { return Ok(Some(newest)) };
+    let Some(file) = file else { return Ok(Some(newest)) };
     match (newest.is_over(), resume) {
         (false, false) => Err(unfinished(&newest)),
         (false, true) => {
-            check_unchanged(store, &newest, file, definition).await?;
+            check_unchanged(store, &newest, file).await?;
             Ok(Some(newest))
         }
-        (true, true) if difference(&newest, definition).is_none() => Ok(Some(newest)),
+        (true, true) if difference(&newest, &file.definition).is_none() => Ok(Some(newest)),
         (true, _) => Ok(None),
     }
 }
@@ -58,13 +58,8 @@ fn unfinished(newest: &PipelineState) -> Error {
     )
 }
 
-async fn check_unchanged(
-    store: &Store,
-    newest: &PipelineState,
-    file: &PipelineFile,
-    definition: &Definition,
-) -> Result<()> {
-    let mut difference = difference(newest, definition);
+async fn check_unchanged(store: &Store, newest: &PipelineState, file: &PipelineFile) -> Result<()> {
+    let mut difference = difference(newest, &file.definition);
     for host in &file.hosts {
         let known = store.kind::<Host>().find(&host.name).await?;
         if difference.is_none() && known.is_some_and(|known| known.cwd != Some(host.cwd.clone())) {
