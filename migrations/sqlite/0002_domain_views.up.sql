@@ -136,6 +136,7 @@ CREATE VIEW window_items AS
 SELECT i.id,
        i.window_id,
        i.state ->> '$.place'        AS place,
+       i.state ->> '$.seq'          AS seq,
        i.state ->  '$.artifact_ids' AS artifact_ids,
        i.state ->> '$.type_name'    AS type_name,
        i.state ->> '$.added_at'     AS added_at,

@@ -78,7 +78,7 @@ const COLUMNS: [(&str, &str); 18] = [
          process_start_token exit_code error idle_threshold_ms attempt recovery_policy retry_of \
          owner_instance last_activity_at version space",
     ),
-    ("window_items", "id window_id place artifact_ids type_name added_at state space"),
+    ("window_items", "id window_id place seq artifact_ids type_name added_at state space"),
 ];
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! Swarms, agents, sessions, checkpoints and the audit.
 
+use std::sync::Arc;
+
 use outlast_core::{
-    Actor, Agent, AgentStatus, Cause, Checkpoint, Key, Session, Swarm, SwarmStatus,
+    Actor, Agent, AgentStatus, Backend, Cause, Checkpoint, Key, Session, Swarm, SwarmStatus,
 };
+use outlast_store::{Store, StoreOptions};
 use serde_json::json;
 
-use super::{NOW, assert_row, create, now, store};
+use super::{NOW, assert_row, create, now, over, store};
 use crate::house::{House, apply, attrs, key, put, put_with};
 use crate::views::table;
 
@@ -170,13 +173,14 @@ async fn a_session_and_a_checkpoint_show_whose_they_are() {
 #[tokio::test]
 async fn the_audit_shows_what_was_audited_and_nothing_else() {
     let house = House::new();
-    let store = store(&house).await;
-    let agents = store.kind::<Agent>();
-    let silent = agents.with_cause(Cause::default());
-    silent.create("a1", &agent(None)).await.unwrap();
+    let backend: Arc<dyn Backend> = Arc::new(house.open().await);
+    let options = StoreOptions { audit: false, ..StoreOptions::default() };
+    let silent = Store::open(backend.clone(), options);
+    create(&silent, "a1", &agent(None)).await;
+    let agents = over(backend).kind::<Agent>();
     let ann = Cause::by(Actor::User(outlast_core::Id::new("ann").unwrap())).because("to try");
     agents.with_cause(ann).transition("a1", AgentStatus::Running).await.unwrap();
-    silent.transition("a1", AgentStatus::Killed).await.unwrap();
+    silent.kind::<Agent>().transition("a1", AgentStatus::Killed).await.unwrap();
     let sql = "SELECT entity_type, entity_id, action, triggered_by, reason, version, \
                previous_state ->> '$.status', new_state ->> '$.status', timestamp \
                FROM state_audit_log";
