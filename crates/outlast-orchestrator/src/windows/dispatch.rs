@@ -17,7 +17,7 @@ use outlast_store::Stored;
 
 use super::engine::Engine;
 use super::handler::Delivery;
-use super::queue::Pending;
+use super::queue::{Doubt, Pending};
 use crate::telemetry;
 
 /// How many artifacts are read at once.
@@ -36,9 +36,9 @@ impl Taken<'_> {
     }
 
     /// Puts it back, to be looked at later.
-    fn later(mut self, at: Timestamp, is_doubtful: bool) {
+    fn later(mut self, at: Timestamp) {
         if let Some(pending) = self.pending.take() {
-            self.engine.queue.push(at, pending.window, is_doubtful);
+            self.engine.queue.push(at, pending.window, Doubt::None);
         }
     }
 }
@@ -48,7 +48,7 @@ impl Drop for Taken<'_> {
         if let Some(pending) = self.pending.take() {
             // It may have been handed over already. The store may need a moment.
             let at = self.engine.now().plus(self.engine.options.retry_delay);
-            self.engine.queue.push(at, pending.window, true);
+            self.engine.queue.push(at, pending.window, pending.doubt.max(Doubt::Tried));
         }
     }
 }
@@ -78,7 +78,7 @@ impl Engine {
     /// Hands one window over. Dropped, it goes back into the queue.
     pub(super) async fn hand_over(&self, pending: Pending) -> Result<()> {
         let taken = Taken { engine: self, pending: Some(pending.clone()) };
-        if pending.is_doubtful {
+        if pending.doubt == Doubt::Written {
             // The commit that it was put here for may still be on its way.
             self.settle().await?;
         }
@@ -88,7 +88,7 @@ impl Engine {
             taken.done();
             return Ok(());
         };
-        if pending.is_doubtful && self.may_have_begun(&window) {
+        if pending.doubt != Doubt::None && self.may_have_begun(&window) {
             let Some(next) = self.record_cut_off(&window).await? else {
                 taken.done();
                 return Ok(());
@@ -100,7 +100,7 @@ impl Engine {
             Err(why) => self.give_up(&window, &why).await.map(|()| None)?,
         };
         match again {
-            Some(at) => taken.later(at, false),
+            Some(at) => taken.later(at),
             None => taken.done(),
         }
         Ok(())

@@ -11,8 +11,9 @@ use outlast_core::{
 use serde_json::json;
 
 use super::engine::Engine;
+use super::gate::fill_batch;
 use super::open::Open;
-use super::publish::{fill_batch, is_overtaken};
+use super::publish::is_overtaken;
 use super::registered::most_handed_over;
 use super::step::{Ending, Step, describe};
 use super::timers::Timer;

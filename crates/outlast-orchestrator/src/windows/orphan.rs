@@ -49,12 +49,19 @@ impl Engine {
         let event = Event::new(EventCategory::Audit, EventLevel::Info, message);
         draft.report(&event.called("window:reattached").about(window.key.clone()))?;
         let slot = slot_of(&open);
-        let turns = self.turns(open.operation, std::slice::from_ref(&slot)).await?;
-        let receipt = self.instance.commit(&draft).await.map_err(|error| taken(error, &window))?;
-        open.version = receipt.version(&window.key);
         let operation = open.operation;
+        let mut turns = self.turns(operation, std::slice::from_ref(&slot)).await?;
+        if let Some(cells) = turns.cells(&slot) {
+            if cells.find(&slot).is_some() {
+                return Err(taken(&window));
+            }
+            // Until it is known what is open there.
+            cells.take(&slot);
+        }
+        let receipt = self.instance.commit(&draft).await?;
+        open.version = receipt.version(&window.key);
+        self.place(&mut turns, slot.clone(), open);
         drop(turns);
-        self.adopt(open).await?;
         let mut tries = 1;
         loop {
             match self.conclude(operation, &slot).await {
@@ -81,10 +88,7 @@ fn fits(window: &Stored<Window>, subscription: &Registered) -> Result<()> {
     Err(Error::invalid(format!("{key} is of a sort that subscription {id} does not have")))
 }
 
-/// The same error, saying what is in the way if another window is.
-fn taken(error: Error, window: &Stored<Window>) -> Error {
-    if error.kind() == ErrorKind::Exists {
-        return error.context(format!("another window is open where {} was", window.key));
-    }
-    error
+fn taken(window: &Stored<Window>) -> Error {
+    let message = format!("another window is open where {} was", window.key);
+    Error::new(ErrorKind::Exists, message)
 }

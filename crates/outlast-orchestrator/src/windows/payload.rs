@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use outlast_core::{PredicateTest, Timestamp};
+use outlast_core::PredicateTest;
 use serde_json::{Number, Value};
 
 /// The longest key, in bytes of its canonical text.
@@ -75,17 +75,6 @@ fn compare(left: &Number, right: &Number) -> Option<Ordering> {
     }
 }
 
-/// Seconds with one decimal, as people are told them.
-pub(super) fn tenths(from: Timestamp, to: Timestamp) -> f64 {
-    seconds(u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The same of milliseconds, rounded to the nearest tenth.
-pub(super) fn seconds(millis: u64) -> f64 {
-    let tenths = millis.saturating_add(50) / 100;
-    f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -133,13 +122,5 @@ mod tests {
         assert!(!test(PredicateTest::AtMost(Number::from(5)), json!(5.1)));
         assert!(test(PredicateTest::Exists(false), json!(null)));
         assert!(passes(None, &PredicateTest::Exists(false)));
-    }
-
-    #[test]
-    fn seconds_are_rounded_to_a_tenth() {
-        assert_eq!(
-            [0, 49, 50, 1249, 1250].map(|ms| seconds(ms).to_string()),
-            ["0", "0", "0.1", "1.2", "1.3"]
-        );
     }
 }

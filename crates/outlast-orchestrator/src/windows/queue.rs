@@ -6,15 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use outlast_core::Timestamp;
 use tokio::sync::Notify;
 
+/// What is not known of a window that is to be handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Doubt {
+    /// Nothing: its next try is recorded, and was not made.
+    None,
+    /// Whether the recorded try was made.
+    Tried,
+    /// That too, and whether what led to it is in the store yet.
+    Written,
+}
+
 /// A window to be handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pending {
-    pub(super) at: Timestamp,
-    /// Which came first, among those of one moment.
-    pub(super) order: u64,
     pub(super) window: Arc<str>,
-    /// Whether the recorded try may have been made already, or the row may not be there.
-    pub(super) is_doubtful: bool,
+    pub(super) doubt: Doubt,
 }
 
 /// The windows that wait to be handed over, by when they may be. Each is counted as a window that
@@ -27,16 +34,16 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: BTreeMap<(Timestamp, u64), (Arc<str>, bool)>,
+    waiting: BTreeMap<(Timestamp, u64), (Arc<str>, Doubt)>,
     next: u64,
 }
 
 impl Queue {
-    pub(super) fn push(&self, at: Timestamp, window: Arc<str>, is_doubtful: bool) {
+    pub(super) fn push(&self, at: Timestamp, window: Arc<str>, doubt: Doubt) {
         let mut inner = self.inner();
         inner.next += 1;
         let place = (at, inner.next);
-        inner.waiting.insert(place, (window, is_doubtful));
+        inner.waiting.insert(place, (window, doubt));
         drop(inner);
         self.earlier.notify_one();
     }
@@ -45,8 +52,8 @@ impl Queue {
     pub(super) fn pop(&self, now: Timestamp) -> Option<Pending> {
         let mut inner = self.inner();
         let entry = inner.waiting.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((at, order), (window, is_doubtful)) = entry.remove_entry();
-        Some(Pending { at, order, window, is_doubtful })
+        let (window, doubt) = entry.remove();
+        Some(Pending { window, doubt })
     }
 
     /// Lets nothing wait for longer than to this moment, which a clock that went back would have it

@@ -58,6 +58,8 @@ impl Registered {
         check(&spec, limits).map_err(|error| error.context(format!("subscription {id}")))?;
         let required = spec.required();
         let needed = spec.types.len();
+        let most = limits.ops.saturating_sub(BASE_OPS + OPS_OF_ONE);
+        limits.check("artifacts of one group in a commit of this store", needed, most)?;
         let fingerprint = fingerprint(&spec)?;
         let ended = AtomicBool::new(false);
         Ok(Self { number, spec, id, fingerprint, required, needed, ended })

@@ -16,7 +16,8 @@ use outlast_store::Stored;
 use super::due::own_cause;
 use super::engine::Engine;
 use super::open::{Item, Open};
-use super::turns::Slot;
+use super::queue::Doubt;
+use super::turns::{Slot, Turns};
 
 /// How many windows are looked at together.
 const PAGE: u32 = 200;
@@ -161,7 +162,8 @@ impl Engine {
         let latest = now.plus(self.options.most_retry_delay);
         let next = window.deadline().filter(|next| *next > now).map(|next| next.min(latest));
         self.load.add(1);
-        self.queue.push(next.unwrap_or(now), window.id().into(), next.is_none());
+        let doubt = if next.is_none() { Doubt::Tried } else { Doubt::None };
+        self.queue.push(next.unwrap_or(now), window.id().into(), doubt);
         report.redelivered += 1;
     }
 
@@ -223,6 +225,12 @@ impl Engine {
     pub(super) async fn adopt(&self, open: Open) -> Result<()> {
         let slot = slot_of(&open);
         let mut turns = self.turns(open.operation, std::slice::from_ref(&slot)).await?;
+        self.place(&mut turns, slot, open);
+        Ok(())
+    }
+
+    /// The same, under the turn of its slot.
+    pub(super) fn place(&self, turns: &mut Turns, slot: Slot, open: Open) {
         self.load.add(1);
         self.timers.arm(&open, &slot);
         if let Some(cells) = turns.cells(&slot) {
@@ -231,7 +239,6 @@ impl Engine {
             }
             cells.settle(slot, Some(open));
         }
-        Ok(())
     }
 
     /// Ends what came to its end meanwhile.

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use outlast_core::{Timestamp, Window, WindowKind, WindowStatus};
 use serde::Serialize;
 
-use super::payload::tenths;
-
 /// How pressing the end of a window is.
 ///
 /// By what is left of its time: `critical` under 10 seconds; else `warning` under 30 seconds or
@@ -223,5 +221,148 @@ fn by_share(left: u64, all: u64) -> Urgency {
         Urgency::Caution
     } else {
         Urgency::Safe
+    }
+}
+
+/// From one moment to another in seconds, rounded to a tenth; zero if it is the other way round.
+fn tenths(from: Timestamp, to: Timestamp) -> f64 {
+    let tenths = to.since(from).as_millis().saturating_add(50) / 100;
+    f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use outlast_core::JoinWithin;
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::default().plus(Duration::from_millis(millis))
+    }
+
+    fn batch(items: u32, target: Option<u32>, window_ms: Option<u64>) -> Window {
+        let content = json!({
+            "status": "waiting", "operation": "batch", "agent_name": "ann", "subscription": "b",
+            "subscription_index": 3, "fingerprint": "f", "items_collected": items,
+            "items_target": target, "window_ms": window_ms, "opened_at_seq": 0,
+            "created_at": at(0), "window_end": window_ms.map(at),
+        });
+        serde_json::from_value(content).unwrap()
+    }
+
+    fn state(window: &Window, millis: u64) -> BatchState {
+        match WindowState::of("w", window, at(millis), 0) {
+            WindowState::Batch(state) => state,
+            WindowState::Join(state) => panic!("{state:?}"),
+        }
+    }
+
+    fn urgency_at(window_ms: u64, millis: u64) -> Urgency {
+        state(&batch(1, None, Some(window_ms)), millis).common.urgency
+    }
+
+    #[test]
+    fn a_batch_flushes_on_size_iff_it_fills_faster_than_its_time_passes() {
+        use FlushPrediction::{OnSize, OnTimeout};
+
+        let will =
+            |items, target, window, millis| state(&batch(items, target, window), millis).will_flush;
+        assert_eq!(will(1, Some(10), None, 1_000_000), OnSize);
+        assert_eq!(will(1, None, Some(10), 5), OnTimeout);
+        assert_eq!(will(5, Some(10), Some(10_000), 4_999), OnSize);
+        assert_eq!(will(5, Some(10), Some(10_000), 5_000), OnTimeout, "as fast is not faster");
+        assert_eq!(will(1, Some(1), Some(1), 0), OnSize);
+    }
+
+    #[test]
+    fn urgency_has_these_bounds() {
+        use Urgency::{Caution, Critical, Safe, Warning};
+
+        let of_200 = [
+            (0, Safe),
+            (99_999, Safe),
+            (100_000, Caution),
+            (150_000, Caution),
+            (150_001, Warning),
+            (190_000, Warning),
+            (190_001, Critical),
+            (300_000, Critical),
+        ];
+        for (millis, urgency) in of_200 {
+            assert_eq!(urgency_at(200_000, millis), urgency, "{millis} ms of 200 s");
+        }
+        assert_eq!(urgency_at(40_000, 10_000), Safe, "30 s of 40 s are three quarters");
+        assert_eq!(urgency_at(40_000, 10_001), Warning, "under 30 s");
+        assert_eq!(urgency_at(9_999, 0), Critical);
+        assert_eq!(state(&batch(1, Some(5), None), 1_000_000).common.urgency, Safe);
+    }
+
+    #[test]
+    fn the_fields_of_a_batch_are_rounded_and_never_negative() {
+        let now = state(&batch(2, Some(5), Some(61_900)), 1_249);
+        assert_eq!(now.common.elapsed_seconds, 1.2);
+        assert_eq!((now.timeout_seconds, now.timeout_remaining_seconds), (Some(61), Some(60.7)));
+        assert_eq!((now.items_target, now.items_remaining), (Some(5), Some(3)));
+        let late = state(&batch(7, Some(5), Some(1_000)), 5_000);
+        assert_eq!((late.timeout_remaining_seconds, late.items_remaining), (Some(0.0), Some(0)));
+        let timeless = state(&batch(2, Some(5), None), 0);
+        assert_eq!((timeless.timeout_seconds, timeless.timeout_remaining_seconds), (None, None));
+        let sizeless = state(&batch(2, None, Some(5)), 0);
+        assert_eq!((sizeless.items_target, sizeless.items_remaining), (None, None));
+    }
+
+    fn join(within: JoinWithin) -> Window {
+        let (ms, count) = match within {
+            JoinWithin::Time(ms) => (Some(ms), None),
+            JoinWithin::Count(count) => (None, Some(count)),
+        };
+        let more = json!({
+            "operation": "join", "types": ["b", "a"], "required": { "a": 2, "b": 1 },
+            "collected": { "a": 1, "b": 1 }, "window_count": count, "opened_at_seq": 5,
+            "correlation_key": "\"1\"",
+        });
+        let mut content = serde_json::to_value(batch(2, None, ms)).unwrap();
+        content.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(content).unwrap()
+    }
+
+    fn join_at(within: JoinWithin, millis: u64, seq: u64) -> JoinState {
+        match WindowState::of("w", &join(within), at(millis), seq) {
+            WindowState::Join(state) => state,
+            WindowState::Batch(state) => panic!("{state:?}"),
+        }
+    }
+
+    #[test]
+    fn a_join_says_what_it_waits_for_and_until_when() {
+        let timed = join_at(JoinWithin::Time(10_000), 10_000, 0);
+        assert_eq!((timed.expires_in_seconds, timed.expires_in_artifacts), (Some(0.0), None));
+        assert!(!timed.is_expired, "in its last moment it is not over");
+        assert!(!timed.is_complete);
+        assert_eq!(timed.waiting_for, ["a"]);
+        let over = outlast_core::Timestamp::from_micros(at(10_000).as_micros() + 1);
+        let over = WindowState::of("w", &join(JoinWithin::Time(10_000)), over, 0);
+        assert!(matches!(over, WindowState::Join(state) if state.is_expired));
+
+        let counted = |seq| join_at(JoinWithin::Count(8), 1_000_000, seq);
+        let left = |seq| counted(seq).expires_in_artifacts;
+        assert_eq!([5, 6, 13, 20].map(left), [Some(8), Some(7), Some(0), Some(0)]);
+        assert_eq!(counted(5).expires_in_seconds, None);
+        assert_eq!((counted(13).is_expired, counted(14).is_expired), (false, true));
+        let urgency = [5, 9, 11, 12, 13].map(|seq| counted(seq).common.urgency);
+        use Urgency::{Caution, Critical, Safe, Warning};
+        assert_eq!(urgency, [Safe, Caution, Caution, Warning, Critical]);
+    }
+
+    #[test]
+    fn the_json_of_a_state_is_flat_and_names_its_operation() {
+        let state = WindowState::of("w", &join(JoinWithin::Time(10_000)), at(0), 0);
+        let json = serde_json::to_value(&state).unwrap();
+        assert_eq!(json["operation"], "join");
+        assert_eq!((&json["window_id"], &json["correlation_key"]), (&json!("w"), &json!("\"1\"")));
+        assert_eq!((&json["urgency"], &json["elapsed_seconds"]), (&json!("warning"), &json!(0.0)));
     }
 }

@@ -13,6 +13,7 @@ use outlast_store::Draft;
 use super::engine::{Engine, claim_id};
 use super::open::{Item, Open, dispatch};
 use super::options::Acknowledge;
+use super::queue::Doubt;
 use super::registered::{Registered, most_handed_over};
 use super::step::{Ending, Step, event_of};
 use super::turns::Turns;
@@ -147,7 +148,10 @@ impl<'a> Work<'a> {
     fn remember(&mut self, held: &mut Held, receipt: Option<&Receipt>) {
         let epoch = self.engine.store().info().epoch;
         for step in self.steps.drain(..) {
-            if let Some((window, Some(at))) = &step.held {
+            let armed = step.rest.as_ref().and_then(|open| Some((open.fires_at()?, &open.id)));
+            if let Some((window, Some(at))) = &step.held
+                && armed != Some((*at, window))
+            {
                 self.engine.timers.disarm(*at, window);
             }
             let load = &self.engine.load;
@@ -157,7 +161,7 @@ impl<'a> Work<'a> {
             metrics::counter!(telemetry::WINDOWS_EXPIRED).increment(expired);
             for open in step.dispatched() {
                 load.dispatched.fetch_add(1, Ordering::Relaxed);
-                self.engine.queue.push(self.now, open.id.clone(), false);
+                self.engine.queue.push(self.now, open.id.clone(), Doubt::None);
             }
             let rest = step.rest.map(|mut open| {
                 let key = Key::new(Window::KIND, &*open.id).ok();
@@ -193,7 +197,7 @@ impl Drop for Work<'_> {
         self.engine.load.release(held + self.reserved);
         for open in self.steps.iter().flat_map(Step::dispatched) {
             self.engine.load.add(1);
-            self.engine.queue.push(self.now, open.id.clone(), true);
+            self.engine.queue.push(self.now, open.id.clone(), Doubt::Written);
         }
     }
 }
