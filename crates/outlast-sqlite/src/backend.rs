@@ -26,7 +26,7 @@ impl Backend for Sqlite {
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Slot>> {
-        self.slots(keys).await
+        self.gathered(keys).await
     }
 
     async fn list(&self, query: &Query) -> Result<Listed<Slot>> {

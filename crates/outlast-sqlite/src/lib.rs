@@ -76,6 +76,7 @@ mod draft;
 mod error;
 mod fetch;
 mod file;
+mod gather;
 mod history;
 mod insert;
 mod kinds;
@@ -99,6 +100,7 @@ use std::sync::{Mutex, PoisonError};
 use outlast_core::{BackendInfo, Durability, IdSource, OpenOptions, Result};
 
 use crate::connections::Connections;
+use crate::gather::Gather;
 use crate::lookup::Located;
 use crate::schema::Schema;
 
@@ -114,6 +116,7 @@ pub struct Sqlite {
     info: BackendInfo,
     /// What the last fetch located, for the write planned from it.
     located: Mutex<Option<Located>>,
+    gather: Gather,
 }
 
 impl Sqlite {

@@ -17,6 +17,7 @@ use crate::config::{Access, connect};
 use crate::connections::Connections;
 use crate::error::{Doing, Place};
 use crate::file::{Found, Newborn, beside, inspect};
+use crate::gather::Gather;
 use crate::schema::{Schema, migrate, newer, standing};
 use crate::script::Script;
 
@@ -85,7 +86,8 @@ pub(crate) async fn open(
         read_only: options.read_only,
     };
     let connections = Connections::new(place, access, options.busy_timeout, connection).await?;
-    Ok(Sqlite { connections, info, located: Mutex::new(None) })
+    let (located, gather) = (Mutex::new(None), Gather::default());
+    Ok(Sqlite { connections, info, located, gather })
 }
 
 async fn first_connection(

@@ -30,7 +30,11 @@ enum Driver<'a> {
 impl Sqlite {
     pub(crate) async fn slots(&self, keys: &[Key]) -> Result<Vec<Slot>> {
         let mut script = Script::new();
-        script.sql("BEGIN").end();
+        // A single statement is a snapshot by itself.
+        let is_one = keys.len() <= MOST_ROWS;
+        if !is_one {
+            script.sql("BEGIN").end();
+        }
         for keys in keys.chunks(MOST_ROWS) {
             script.sql("SELECT ").sql(VERSION).sql(", ").sql(HEAD).sql(", v.column1 FROM ");
             push_names(&mut script, keys);
@@ -42,10 +46,13 @@ impl Sqlite {
                 )
                 .end();
         }
-        script.sql("COMMIT").end();
+        if !is_one {
+            script.sql("COMMIT").end();
+        }
         let answers = self.connections.read(script).await?;
         let mut slots = Vec::with_capacity(keys.len());
-        for (keys, answer) in keys.chunks(MOST_ROWS).zip(answers.iter().skip(1)) {
+        let answers = answers.iter().skip(usize::from(!is_one));
+        for (keys, answer) in keys.chunks(MOST_ROWS).zip(answers) {
             let mut found: HashMap<i64, Slot> = HashMap::new();
             for row in &answer.rows {
                 let cells = Cells(row);

@@ -6,6 +6,7 @@ mod cancel;
 mod damage;
 mod domain;
 mod file;
+mod gather;
 mod house;
 mod layout;
 mod place;
