@@ -3,18 +3,19 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use outlast_core::{
-    AgentStatus, AttrName, AttrValue, Error, ErrorKind, ManualClock, RandomIds, SwarmStatus,
-    SystemClock, WriteSet,
+    AgentStatus, AttrName, AttrValue, Clock, Error, ErrorKind, ManualClock, RandomIds, Result,
+    SwarmConfig, SwarmStatus, SystemClock, WriteSet,
 };
-use outlast_core::{Clock, Result};
 use outlast_memory::Memory;
-use outlast_orchestrator::swarm::{AgentHandle, Orchestra, SwarmHandle};
+use outlast_orchestrator::swarm::{AgentHandle, NewSwarm, Orchestra, SwarmHandle};
 use outlast_store::{Store, StoreOptions};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::hooked::Hooked;
 use crate::support::{Stage, agent, recount, running, stage};
@@ -23,9 +24,7 @@ use crate::support::{Stage, agent, recount, running, stage};
 async fn due_in(hook: impl Fn(u32) -> Result<()> + Send + Sync + 'static) -> Orchestra {
     let moves = AtomicU32::new(0);
     let ask = move |set: &WriteSet| {
-        let spawning = Some(AttrValue::from("spawning"));
-        let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
-        if versions.any(|version| version.attrs.get(&AttrName::status()) == spawning.as_ref()) {
+        if comes_to(set, "spawning") {
             return hook(moves.fetch_add(1, Ordering::Relaxed));
         }
         Ok(())
@@ -76,6 +75,56 @@ async fn an_agent_whose_move_was_not_answered_is_handed_over_all_the_same() {
     let lose = |n| if n % 2 == 0 { Err(Error::indeterminate("no answer")) } else { Ok(()) };
     let orchestra = due_in(lose).await;
     assert_eq!(look(&orchestra).await.unwrap(), (["a", "b", "c"].map(str::to_owned).into(), 0));
+}
+
+/// An agent that runs in swarm `s`, in a store where that swarm is destroyed by another process
+/// between reading and writing, when an agent first comes to `status`.
+async fn destroyed_before(status: &'static str) -> (Orchestra, AgentHandle, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(SystemClock::default().now()));
+    let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+    let memory = Arc::new(Memory::new(&RandomIds));
+    let elsewhere = Orchestra::new(&Store::open(memory.clone(), options.clone()));
+    let is_done = AtomicBool::new(false);
+    let hook = move |set: &WriteSet| {
+        if comes_to(set, status) && !is_done.swap(true, Ordering::Relaxed) {
+            let destroy = async { elsewhere.swarm("s").destroy().await.map(drop) };
+            return block_in_place(|| Handle::current().block_on(destroy));
+        }
+        Ok(())
+    };
+    let orchestra =
+        Orchestra::new(&Store::open(Arc::new(Hooked::new((memory, None), hook)), options));
+    let new = NewSwarm::new(SwarmConfig::new("s", "work", 3)).called("s");
+    let swarm = orchestra.swarms().create(new).await.unwrap();
+    swarm.activate().await.unwrap();
+    let agent = running(&swarm, agent()).await;
+    (orchestra, agent, clock)
+}
+
+/// Whether an agent is written in a state.
+fn comes_to(set: &WriteSet, status: &str) -> bool {
+    let status = Some(AttrValue::from(status));
+    let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
+    versions.any(|version| version.attrs.get(&AttrName::status()) == status.as_ref())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_agent_is_brought_up_in_a_swarm_that_was_destroyed_meanwhile() {
+    let (orchestra, agent, clock) = destroyed_before("spawning").await;
+    agent.fail("broken").await.unwrap();
+    clock.advance(Duration::from_secs(2));
+    let due = orchestra.retries().due().await.unwrap();
+    assert_eq!((due.agents.len(), due.given_up), (0, 1));
+    assert_eq!(agent.get().await.unwrap().status, AgentStatus::Failed);
+    assert_eq!(orchestra.swarm("s").get().await.unwrap().metrics.failed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_agent_waits_for_a_retry_in_a_swarm_that_was_destroyed_meanwhile() {
+    let (orchestra, agent, _) = destroyed_before("retrying").await;
+    assert_eq!(agent.fail("broken").await.unwrap().status, AgentStatus::Failed);
+    let swarm = orchestra.swarm("s").get().await.unwrap();
+    assert_eq!((swarm.status, swarm.metrics.failed), (SwarmStatus::Destroyed, 1));
 }
 
 /// Polls a future at most so often and drops it, and says whether it came to its end.
