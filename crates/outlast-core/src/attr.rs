@@ -61,7 +61,7 @@ impl AttrName {
     }
 
     /// The attribute that marks content whose values are secret. It is added by itself to what a
-    /// kind with a redactor writes; no kind may set it.
+    /// kind with a redactor writes, and counts as one of its attributes; no kind may set it.
     pub fn redacted() -> Self {
         Self::well_known("redacted")
     }

@@ -39,7 +39,8 @@ impl Store {
     /// Saves what an entity is now, for a reason in at most [`MAX_REASON_BYTES`] bytes.
     ///
     /// `NotFound` if it does not live, `Corrupt` if its bytes are damaged, `TooLarge` if they are
-    /// too close to the limit for a checkpoint to hold them. Cancel safe: it is saved or not.
+    /// too close to the limit for a checkpoint to hold them, `Unsupported` for a checkpoint. Cancel
+    /// safe: it is saved or not.
     pub async fn checkpoint(
         &self,
         key: &Key,
@@ -137,6 +138,10 @@ impl Store {
 
     /// Adds a checkpoint to a draft, and says its id.
     pub(crate) fn save(&self, draft: &mut Draft, record: Record, reason: &str) -> Result<String> {
+        if record.key.kind.as_str() == Checkpoint::KIND {
+            // Saving all of them would make more, without end.
+            return Err(Error::unsupported(format!("{} is a checkpoint itself", record.key)));
+        }
         self.inner.limits.check("bytes in a reason", reason.len(), MAX_REASON_BYTES)?;
         let redactor = self.inner.known.redactor(&record.key.kind);
         let redactor = redactor.or_else(|| is_marked(&record.attrs).then_some(Redactor::HIDE));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outlast_core::{
     Action, AttrName, AttrValue, Attributes, Cause, Checkpoint, ErrorKind, Expect, Filter, Json,
-    Key, Kind, Op, Page, Prune, PrunePlan, Put, Query, Record, Revision, Scope, Versioned,
+    Key, Kind, Op, Page, Prune, PrunePlan, Put, Query, Record, Revision, Scope, Space, Versioned,
 };
 use outlast_store::{Retry, Store, StoreOptions};
 use serde_json::json;
@@ -225,6 +225,39 @@ async fn checkpoints_are_listed_the_newest_first_page_by_page() {
     let reason = "x".repeat(5000);
     assert_eq!(kind(notes.checkpoint("a", &reason).await), ErrorKind::TooLarge);
     assert_eq!(kind(notes.checkpoint("b", "").await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn lineages_have_checkpoints_of_their_own() {
+    let store = store();
+    let key = Key::new("thing", "a").unwrap();
+    let other = key.clone().in_space(Space(1));
+    for key in [&key, &other] {
+        put_odd(&store, key).await;
+    }
+    store.checkpoint(&key, "here", Cause::default()).await.unwrap();
+    store.checkpoint(&other, "there", Cause::default()).await.unwrap();
+    let reasons = |found: Vec<Checkpoint>| found.into_iter().map(|c| c.reason).collect::<Vec<_>>();
+    assert_eq!(reasons(saved(&store, &key).await), ["here"]);
+    assert_eq!(reasons(saved(&store, &other).await), ["there"]);
+    assert_eq!(store.latest_checkpoint(&key).await.unwrap().unwrap().reason, "here");
+    store.rollback(&other, 1, Cause::default()).await.unwrap();
+    assert_eq!(present(&store, &other).await.version.n, 2);
+    assert_eq!(present(&store, &key).await.version.n, 1);
+}
+
+#[tokio::test]
+async fn checkpoints_are_not_saved_themselves() {
+    let store = store();
+    let notes = store.kind::<Note>();
+    notes.create("a", &note("one")).await.unwrap();
+    let made = notes.checkpoint("a", "by hand").await.unwrap();
+    let again = store.checkpoint(&made.key, "why", Cause::default()).await;
+    assert_eq!(kind(again), ErrorKind::Unsupported);
+    let checkpoints = store.kind::<Checkpoint>();
+    let all = checkpoints.query().unwrap();
+    assert_eq!(kind(checkpoints.checkpoint_all(&all, "why").await), ErrorKind::Unsupported);
+    assert_eq!(checkpoints.count(&all, &[]).await.unwrap().total, 1);
 }
 
 #[tokio::test]
