@@ -46,12 +46,11 @@ impl SwarmHandle {
     /// commit.
     pub async fn activate(&self) -> Result<Stored<Swarm>> {
         let activated = self.shift(&ACTIVATE, |_, _| Ok(())).await?;
-        self.orchestra.hurry();
         if !activated.metrics.are_over() {
             return Ok(activated);
         }
-        let Self { orchestra, .. } = self;
-        orchestra.swarm(self.id.clone()).change(|swarm, now| Ok(self.ended(swarm, now))).await
+        let active = self.orchestra.swarm(self.id.clone());
+        active.change(|swarm, now| Ok(self.ended(swarm, now))).await
     }
 
     /// Begins to scale it to so many agents: active to scaling. Add or kill agents, and then

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use outlast_core::{AgentStatus, SwarmStatus};
+use outlast_core::{Agent, AgentStatus, Swarm, SwarmStatus};
 
-use crate::support::{agent, recount, running, stage};
+use crate::support::{Stage, agent, agents_of, recount, running, stage};
 
 #[tokio::test]
 async fn a_retry_keeps_its_time_over_a_restart_and_comes_due_just_then() {
@@ -63,6 +63,43 @@ async fn a_swarm_goes_on_where_it_was() {
         assert_eq!(found.metrics, recount(&stage, "s").await, "{backend}");
         swarm.resume().await.unwrap();
         stage.orchestra.agent("b").complete().await.unwrap();
+        assert_eq!(swarm.get().await.unwrap().status, SwarmStatus::Completed, "{backend}");
+        stage.store.close().await.unwrap();
+    }
+}
+
+/// The states of the swarm and its agents, and what is told.
+async fn content(stage: &Stage) -> (Swarm, Vec<(String, Agent)>, Vec<String>) {
+    let agents = agents_of(stage, "s").await;
+    let agents = agents.into_iter().map(|agent| (agent.id().to_owned(), agent.into_value()));
+    let swarm = stage.orchestra.swarm("s").get().await.unwrap().into_value();
+    (swarm, agents.collect(), stage.told().await)
+}
+
+#[tokio::test]
+async fn what_was_answered_is_found_after_a_crash_with_all_that_belongs_to_it() {
+    for backend in ["sqlite", "sled"] {
+        let stage = stage(backend).await;
+        let swarm = stage.swarm("s").await;
+        let agent = |id: &str| stage.orchestra.agent(id);
+        for id in ["a", "b", "c"] {
+            running(&swarm, crate::support::agent().called(id).with_retries(1)).await;
+        }
+        for step in 0..6 {
+            match step {
+                0 => drop(agent("a").complete().await.unwrap()),
+                1 => drop(agent("b").fail("broken").await.unwrap()),
+                2 => stage.pass(Duration::from_secs(2)),
+                3 => assert_eq!(stage.due().await.agents.len(), 1),
+                4 => drop(agent("b").give_up("broken").await.unwrap()),
+                _ => drop(agent("c").kill().await.unwrap()),
+            }
+            let found = stage.crashed().await;
+            assert_eq!(content(&found).await, content(&stage).await, "{backend}, step {step}");
+            let counted = found.orchestra.swarm("s").get().await.unwrap().metrics;
+            assert_eq!(counted, recount(&found, "s").await, "{backend}, step {step}");
+            found.store.close().await.unwrap();
+        }
         assert_eq!(swarm.get().await.unwrap().status, SwarmStatus::Completed, "{backend}");
         stage.store.close().await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! A store with a clock that stands still, and what is read back from it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,11 +47,31 @@ async fn raise(backend: &'static str, clock: Arc<ManualClock>, folder: TempDir) 
     Stage { backend, clock, store, orchestra, folder: Some(folder) }
 }
 
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), &to).unwrap();
+        }
+    }
+}
+
 impl Stage {
     /// Closes the store and opens it again, as another process would.
     pub(crate) async fn reopened(mut self) -> Self {
         self.store.close().await.unwrap();
         raise(self.backend, self.clock.clone(), self.folder.take().unwrap()).await
+    }
+
+    /// What another process would find if this one ended here, without closing anything.
+    pub(crate) async fn crashed(&self) -> Self {
+        let (from, to) = (self.folder.as_ref().unwrap().path(), tempfile::tempdir().unwrap());
+        copy(from, to.path());
+        raise(self.backend, self.clock.clone(), to).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {
