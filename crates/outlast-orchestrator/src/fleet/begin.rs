@@ -8,7 +8,7 @@ use outlast_core::{
 };
 use outlast_store::{Draft, Stored};
 
-use super::busy::{check_free, claim_id, claim_key, or_busy};
+use super::busy::{claim_key, or_busy, take};
 use super::commands::{Change, Commands};
 use super::writer::Writer;
 use super::{outcome, report};
@@ -83,9 +83,8 @@ impl Commands {
         draft.op(Op::Assert { key: host.key.clone(), expect: Expect::Live });
         draft.create(id, &command)?;
         if !waits {
-            check_free(store, request.host_id).await?;
             let claim = Claim { holder: id.to_owned(), claimed_at: now };
-            draft.create(&claim_id(request.host_id), &claim)?;
+            take(store, &mut draft, request.host_id, &claim).await?;
         }
         outcome::begin(store, &mut draft, id, &command).await?;
         let does = if waits { "waits for" } else { "begins on" };

@@ -3,7 +3,7 @@
 use outlast_core::{Claim, Command, CommandStatus, Event, Result, Status, Timestamp};
 use outlast_store::{Collection, Draft, Stored};
 
-use super::busy::{claim_id, claim_of};
+use super::busy::{give_back, take};
 use super::outcome;
 use super::writer::{Writer, written};
 use crate::telemetry;
@@ -94,14 +94,11 @@ impl Commands {
         let mut draft = self.writer.draft();
         draft.replace(stored, next)?;
         match (holds_host(stored.status), holds_host(next.status)) {
-            (true, false) => {
-                if let Some(claim) = claim_of(store, stored).await? {
-                    draft.delete(&claim);
-                }
-            }
+            (true, false) => give_back(store, &mut draft, stored).await?,
             (false, true) => {
                 let (holder, claimed_at) = (stored.id().to_owned(), self.writer.now());
-                draft.create(&claim_id(&next.host_id), &Claim { holder, claimed_at })?;
+                let claim = Claim { holder, claimed_at };
+                take(store, &mut draft, &next.host_id, &claim).await?;
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use outlast_core::{Command, CommandStatus, Status};
+use outlast_core::{Command, CommandStatus, Status, Timestamp};
 
 /// The longest error that is kept with a command, in bytes.
 const MAX_ERROR_BYTES: usize = 4096;
@@ -94,7 +94,7 @@ impl KillSignal {
 }
 
 /// How a host came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reconnection {
     /// As it was to be.
     Renewed,
@@ -183,7 +183,7 @@ impl Settlement {
     }
 
     /// The command, settled so. What it says nothing about stays as it was.
-    pub(super) fn apply(&self, command: &Command, at: outlast_core::Timestamp) -> Command {
+    pub(super) fn apply(&self, command: &Command, at: Timestamp) -> Command {
         Command {
             status: self.status,
             finished_at: command.finished_at.or(Some(at)),

@@ -1,13 +1,13 @@
 //! The hosts of a fleet.
 
 use outlast_core::{
-    Actor, Claim, Error, ErrorKind, Event, EventCategory, EventLevel, Expect, Host, Listed, Op,
-    Page, Query, Result,
+    Actor, Claim, Error, ErrorKind, Event, EventCategory, EventLevel, Host, Listed, Page, Query,
+    Result,
 };
 use outlast_store::{Collection, Draft, Stored};
 
 use super::Commands;
-use super::busy::{check_free, claim_key, or_busy};
+use super::busy::{claim_key, keep_free, or_busy};
 use super::completion::{Refusal, Settlement};
 use super::writer::{Writer, written};
 
@@ -110,10 +110,9 @@ impl Hosts {
         let keys = [self.kind().key(id)?];
         let attempt = || async {
             let host = self.get(id).await?;
-            check_free(&self.writer.store, id).await?;
             let mut draft = self.writer.draft();
             draft.delete(&host);
-            draft.op(Op::Assert { key: claim_key(id)?, expect: Expect::Absent });
+            keep_free(&self.writer.store, &mut draft, id).await?;
             self.give_name_back(&mut draft, &host).await?;
             let message = format!("host {} is removed", host.hostname);
             draft.report(&self.event(id, EventLevel::Info, "host:remove", message)?)?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use outlast_core::{
-    AttrName, AttrValue, Attributes, Error, ErrorKind, EventLevel, Expect, Filter, Host,
-    HostStatus, Op, Query, Result, Status, Test, Timestamp,
+    AttrName, AttrValue, Attributes, Error, ErrorKind, EventLevel, Filter, Host, HostStatus, Query,
+    Result, Status, Test, Timestamp,
 };
 use outlast_store::{Draft, Stored};
 
 use super::Hosts;
-use super::busy::{claim_key, claim_on};
+use super::busy::keep_free;
 use super::queue::is_of_one;
 use super::writer::Writer;
 use crate::telemetry;
@@ -132,21 +132,23 @@ impl Hosts {
             .change(id, |host| async move {
                 let is_there = !matches!(host.status, HostStatus::Offline | HostStatus::Unknown);
                 let is_silent = fresh(&host, before).is_none();
-                if !is_there || !is_silent || claim_on(store, host.id()).await?.is_some() {
+                if !is_there || !is_silent {
                     return Ok(None);
                 }
-                let claim = claim_key(host.id())?;
                 let lost = self.to(&host, HostStatus::Offline)?;
-                Ok(lost.map(|(mut draft, next)| {
-                    draft.op(Op::Assert { key: claim, expect: Expect::Absent });
-                    (draft, next)
-                }))
+                Ok(match lost {
+                    Some((mut draft, next)) => {
+                        keep_free(store, &mut draft, host.id()).await?;
+                        Some((draft, next))
+                    }
+                    None => None,
+                })
             })
             .await;
         match swept {
             Ok(host) if host.status == HostStatus::Offline => Ok(Seen::Lost(id.to_owned())),
             Ok(host) => Ok(fresh(&host, before).map_or(Seen::Busy, Seen::At)),
-            // A command took it, or it was removed.
+            // A command has it, or it was removed.
             Err(error) if matches!(error.kind(), ErrorKind::Exists | ErrorKind::NotFound) => {
                 Ok(Seen::Busy)
             }

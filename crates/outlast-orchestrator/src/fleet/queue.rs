@@ -10,7 +10,7 @@ use outlast_core::{
 };
 use outlast_store::Stored;
 
-use super::busy::claim_on;
+use super::busy::is_free;
 use super::{Commands, HostBusy, Hosts};
 
 /// What came of looking at every deadline that has passed.
@@ -28,8 +28,8 @@ impl Commands {
     /// Does all that is due at present: warnings, the ends of times, the ends of waits for hosts.
     /// Deadlines are moments that are recorded: what passed while nobody looked is due now.
     ///
-    /// Whoever does it on its own does so on a fleet driven by an
-    /// [`Instance`](crate::Instance). Cancel safe: each command is a commit of its own.
+    /// Whoever does it by itself does so on a fleet with the right to drive the store. Cancel safe:
+    /// each command is a commit of its own.
     pub async fn all_due(&self) -> Result<Due> {
         let mut due = Due::default();
         let passed = Filter::at_most(AttrName::deadline(), self.writer.now());
@@ -108,7 +108,7 @@ impl Hosts {
     /// Whether a command could begin on a host now.
     pub(super) async fn is_free(&self, id: &str) -> Result<bool> {
         let is_there = self.get(id).await?.status != HostStatus::Offline;
-        Ok(is_there && claim_on(&self.writer.store, id).await?.is_none())
+        Ok(is_there && is_free(&self.writer.store, id).await?)
     }
 }
 

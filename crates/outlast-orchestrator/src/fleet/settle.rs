@@ -2,7 +2,7 @@
 //!
 //! Each is one commit: the command, the claim on its host, the stage of its pipeline, the event.
 
-use outlast_core::{Command, CommandStatus, Result, Status};
+use outlast_core::{Command, CommandStatus, Error, ErrorKind, Result, Status, Timestamp};
 use outlast_store::Stored;
 
 use super::commands::{Change, Commands};
@@ -68,9 +68,8 @@ impl Commands {
                 return Ok(Change::Stay);
             }
             if command.status != CommandStatus::Orphaned {
-                let what = format!("{} was not orphaned, so it", command.key);
                 // What is not orphaned has its own way there, or none.
-                return Err(refused(command, settlement.status, &what));
+                return Err(refused(command, settlement.status));
             }
             Ok(self.ended(command, &settlement, now))
         })
@@ -97,7 +96,7 @@ impl Commands {
         &self,
         command: &Stored<Command>,
         settlement: &Settlement,
-        now: outlast_core::Timestamp,
+        now: Timestamp,
     ) -> Change {
         let next = settlement.apply(command, now);
         let event = report::settled(&self.writer.cause, &command.key, &next);
@@ -105,10 +104,8 @@ impl Commands {
     }
 }
 
-fn refused(command: &Command, to: CommandStatus, what: &str) -> outlast_core::Error {
-    let (from, to) = (command.status.as_str(), to.as_str());
-    outlast_core::Error::new(
-        outlast_core::ErrorKind::IllegalTransition,
-        format!("{what} cannot become {to} from {from} by reconciliation"),
-    )
+fn refused(command: &Stored<Command>, to: CommandStatus) -> Error {
+    let (key, from, to) = (&command.key, command.status.as_str(), to.as_str());
+    let message = format!("{key} cannot become {to} from {from} by reconciliation: no orphan");
+    Error::new(ErrorKind::IllegalTransition, message)
 }

@@ -9,7 +9,7 @@ use outlast_store::{Store, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::opened::{BACKENDS, open};
+use crate::opened::{BACKENDS, memory, open};
 
 /// One event of each category and level on each of two hosts, in a known order.
 async fn fill(log: &EventLog) -> Vec<Event> {
@@ -108,7 +108,7 @@ async fn the_newest_is_the_last_that_was_written_whatever_the_clock_says() {
 
 #[tokio::test]
 async fn an_event_is_by_whoever_the_log_was_taken_for_unless_it_says_so_itself() {
-    let store = Store::open(Arc::new(Memory::new(&RandomIds)), StoreOptions::default());
+    let store = memory();
     let ann = Actor::User(Id::new("ann").unwrap());
     let log = EventLog::new(&store).with_cause(Cause::by(ann.clone()));
     let event = Event::new(EventCategory::Audit, EventLevel::Info, "asked");

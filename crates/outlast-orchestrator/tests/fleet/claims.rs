@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use outlast_core::{Claim, CommandStatus, ErrorKind, Host};
+use outlast_core::{Claim, CommandStatus, ErrorKind, Host, HostStatus};
 use outlast_orchestrator::fleet::{Completion, Fleet, HostBusy};
 use outlast_store::Store;
 use tokio::task::JoinSet;
@@ -103,6 +103,38 @@ async fn a_command_gives_back_no_claim_but_its_own() {
         let skipped = scene.commands().skip(command.id(), "no matter").await.unwrap();
         assert_eq!(skipped.status, CommandStatus::Skipped);
         assert_eq!(scene.claim("h1").await.as_deref(), Some("other"), "{name}");
+    }
+}
+
+/// A command that was settled past this engine leaves its claim; its host is free all the same.
+#[tokio::test]
+async fn a_claim_that_was_left_behind_holds_nothing() {
+    for name in BACKENDS {
+        let scene = Scene::new(name).await;
+        let kind = scene.store.kind::<outlast_core::Command>();
+        for (host, next) in [("h1", "begin"), ("h2", "dequeue"), ("h3", "remove")] {
+            scene.host(host).await;
+            let left = scene.commands().begin(host, op("pull")).await.unwrap();
+            kind.transition(left.id(), CommandStatus::Cancelled).await.unwrap();
+            assert_eq!(scene.claim(host).await.as_deref(), Some(left.id()));
+            match next {
+                "begin" => {
+                    let begun = scene.commands().begin(host, op("pull")).await.unwrap();
+                    assert_eq!(scene.claim(host).await.as_deref(), Some(begun.id()), "{name}");
+                }
+                "dequeue" => {
+                    scene.hosts().disconnect(host).await.unwrap();
+                    scene.commands().begin_or_queue(host, op("pull")).await.unwrap();
+                    scene.hosts().heartbeat(host, HostStatus::Online).await.unwrap();
+                    let taken = scene.commands().next_queued(host).await.unwrap().unwrap();
+                    assert_eq!(scene.claim(host).await.as_deref(), Some(taken.id()), "{name}");
+                }
+                _ => {
+                    scene.hosts().remove(host).await.unwrap();
+                    assert_eq!(scene.claim(host).await, None, "{name}");
+                }
+            }
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![cfg(all(feature = "fleet", feature = "process"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+// The seed of a random test.
+#![allow(clippy::print_stdout)]
 
 mod atomic;
 mod claims;
