@@ -15,14 +15,22 @@ use crate::output::{Table, note};
 /// Which part of a list.
 #[derive(Debug, Args)]
 pub(crate) struct Paging {
-    /// List at most so many
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
+    /// List at most so many, up to 1000 [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: Option<u32>,
 
     /// Go on after this id, the last one of the page before
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+}
+
+impl Paging {
+    const LIMIT: u32 = 100;
+
+    /// Whether anything was said about it.
+    pub(crate) fn is_given(&self) -> bool {
+        self.limit.is_some() || self.after.is_some()
+    }
 }
 
 /// A kind that can be listed.
@@ -38,9 +46,6 @@ pub(crate) trait Row: Entity {
 
     /// Whether they are in the order of time, so that the last ones are the newest.
     const NEWEST_FIRST: bool = true;
-
-    /// The cells under [`Self::HEADINGS`].
-    fn cells(stored: &Stored<Self>) -> Vec<String>;
 }
 
 /// An entity with where it is stored. The JSON of the program is stable: fields are added, never
@@ -99,9 +104,10 @@ pub(crate) async fn collect<T: Row>(
         Some(id) => Some(place::<T>(store, &query.order, id).await?),
         None => None,
     };
-    let wanted = paging.limit as usize;
+    let limit = paging.limit.unwrap_or(Paging::LIMIT);
+    let wanted = limit as usize;
     // One more than is shown says whether there is more.
-    query.page = Page { limit: (paging.limit + 1).min(store.info().limits.page), after };
+    query.page = Page { limit: (limit + 1).min(store.info().limits.page), after };
     let mut listing = Listing { items: Vec::new(), more: false, damaged: Vec::new() };
     loop {
         let page = store.kind::<T>().list(&query).await?;
@@ -137,28 +143,30 @@ async fn place<T: Entity>(store: &Store, order: &Order, id: &str) -> Result<Curs
     })
 }
 
-/// Lists what was asked for.
+/// Lists what was asked for, in a table with these cells under [`Row::HEADINGS`].
 pub(crate) async fn list<T: Row>(
     query: Query,
     paging: &Paging,
+    cells: impl Fn(&Stored<T>) -> Vec<String>,
     store: &Store,
     context: &mut Context,
 ) -> Outcome {
     let listing = collect::<T>(store, query, paging).await?;
     let views: Vec<_> = listing.items.iter().map(EntityView::of).collect();
-    show(&listing, &views, context)
+    show(&listing, &views, cells, context)
 }
 
 /// Writes a list, with these as the JSON of its items.
 pub(crate) fn show<T: Row>(
     listing: &Listing<T>,
     views: &[impl Serialize],
+    cells: impl Fn(&Stored<T>) -> Vec<String>,
     context: &mut Context,
 ) -> Outcome {
     if context.out.is_json() {
         context.out.json(&View { many: T::MANY, views, more: listing.more })?;
     } else {
-        print(listing, context)?;
+        print(listing, cells, context)?;
     }
     match listing.damaged.first() {
         Some(error) => Err(error.clone().into()),
@@ -181,7 +189,11 @@ impl<V: Serialize> Serialize for View<'_, V> {
     }
 }
 
-fn print<T: Row>(listing: &Listing<T>, context: &mut Context) -> Result<(), Failure> {
+fn print<T: Row>(
+    listing: &Listing<T>,
+    cells: impl Fn(&Stored<T>) -> Vec<String>,
+    context: &mut Context,
+) -> Result<(), Failure> {
     let has_status = !<T::Status as Status>::ALL.is_empty();
     let status = has_status.then_some("STATUS");
     let headings: Vec<_> =
@@ -189,7 +201,7 @@ fn print<T: Row>(listing: &Listing<T>, context: &mut Context) -> Result<(), Fail
     let mut table = Table::new(&headings);
     for item in &listing.items {
         let status = item.status().map(|status| status.as_str().to_owned());
-        table.row([item.id().to_owned()].into_iter().chain(status).chain(T::cells(item)));
+        table.row([item.id().to_owned()].into_iter().chain(status).chain(cells(item)));
     }
     table.print(&mut context.out)?;
     if listing.more {

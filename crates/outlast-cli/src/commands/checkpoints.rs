@@ -129,7 +129,7 @@ async fn list(args: &ListArgs, store: &Store, context: &mut Context) -> Outcome 
     }
     let found = listing::collect::<Checkpoint>(store, query, &args.paging).await?;
     let views: Vec<_> = found.items.iter().map(View::of).collect();
-    listing::show(&found, &views, context)
+    listing::show(&found, &views, cells, context)
 }
 
 async fn create(args: &CreateArgs, store: &Store, context: &mut Context) -> Outcome {
@@ -155,9 +155,9 @@ async fn restore(args: &RestoreArgs, store: &Store, context: &mut Context) -> Ou
 impl Row for Checkpoint {
     const MANY: &'static str = "checkpoints";
     const HEADINGS: &'static [&'static str] = &["OF", "VERSION", "CREATED", "REASON"];
+}
 
-    fn cells(checkpoint: &Stored<Self>) -> Vec<String> {
-        let Checkpoint { of, version, reason, created_at, .. } = &**checkpoint;
-        vec![of.to_string(), version.to_string(), moment(*created_at), reason.clone()]
-    }
+fn cells(checkpoint: &Stored<Checkpoint>) -> Vec<String> {
+    let Checkpoint { of, version, reason, created_at, .. } = &**checkpoint;
+    vec![of.to_string(), version.to_string(), moment(*created_at), reason.clone()]
 }

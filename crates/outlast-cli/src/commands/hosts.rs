@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &HostsArgs, store: &Store, context: &mut Context) 
         .items
         .iter()
         .map(|host| View { last_seen: last_seen(host), host: EntityView::of(host) });
-    listing::show(&found, &views.collect::<Vec<_>>(), context)
+    listing::show(&found, &views.collect::<Vec<_>>(), cells, context)
 }
 
 /// The id of the host that has this id or this name.
@@ -80,13 +80,13 @@ impl Row for Host {
     const HEADINGS: &'static [&'static str] = &["NAME", "TYPE", "LOCATION", "LAST SEEN"];
     const ORDER: Option<&'static str> = Some("hostname");
     const NEWEST_FIRST: bool = false;
+}
 
-    fn cells(host: &Stored<Self>) -> Vec<String> {
-        vec![
-            host.hostname.clone(),
-            cell(host.host_type.as_ref()),
-            cell(host.location.as_ref()),
-            cell(last_seen(host).map(moment)),
-        ]
-    }
+fn cells(host: &Stored<Host>) -> Vec<String> {
+    vec![
+        host.hostname.clone(),
+        cell(host.host_type.as_ref()),
+        cell(host.location.as_ref()),
+        cell(last_seen(host).map(moment)),
+    ]
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod act;
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod checkpoints;
@@ -43,11 +44,23 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
         Command::Schema(args) => schema::run(&args, context).await,
         Command::Query(query) => {
             let mut signals = Signals::listen()?;
-            let store = context.open(Access::Read).await?;
+            let store = context.open(access(&query)).await?;
             let outcome = signals.until(left(&query), look(&query, &store, context)).await;
             signals.close(store, outcome).await
         }
     }
+}
+
+/// What a command may do to the store: a list that is also where one of it is acted on may write.
+fn access(query: &Query) -> Access {
+    let changes = match query {
+        Query::Swarms(args) => args.changes(),
+        Query::Agents(args) => args.changes(),
+        Query::Commands(args) => args.changes(),
+        Query::Pipelines(args) => args.changes(),
+        _ => false,
+    };
+    if changes { Access::Write } else { Access::Read }
 }
 
 async fn look(query: &Query, store: &Store, context: &mut Context) -> Outcome {
@@ -77,6 +90,7 @@ fn left(query: &Query) -> &'static str {
         Query::Export(_) => "the export was not completed, and no file of it is kept",
         Query::Verify(_) => "not everything was read; verify again",
         Query::Logs(_) => "the task itself was not touched",
+        query if access(query) == Access::Write => "it was done or not; history tells which",
         _ => "the rest was not written",
     }
 }

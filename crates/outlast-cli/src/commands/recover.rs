@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use outlast::recovery::{self, Outcome as Done, Problem, RecoveryOptions, RecoveryReport, Table};
+use outlast::recovery::{self, Problem, RecoveryOptions, RecoveryReport, Table};
 use outlast::{Instance, Result, Store};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::context::{Access, Context};
 use crate::duration;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::output::{Output, Table as Rows};
+use crate::output::{Output, Table as Rows, words};
 use crate::signals::Signals;
 
 /// Settle what a program that is gone left unfinished, as run --resume does for its tasks
@@ -102,7 +102,7 @@ fn print(out: &mut Output, dry_run: bool, report: &RecoveryReport) -> Result<(),
     let mut table = Rows::new(&["KIND", "OUTCOME", "COUNT"]);
     for (kind, outcomes) in &report.outcomes {
         for (outcome, count) in outcomes {
-            table.row([(*kind).to_owned(), words(*outcome), count.to_string()]);
+            table.row([(*kind).to_owned(), words(outcome), count.to_string()]);
         }
     }
     table.print(out)?;
@@ -118,10 +118,4 @@ fn print(out: &mut Output, dry_run: bool, report: &RecoveryReport) -> Result<(),
     let done = if dry_run { "would be changed" } else { "were changed" };
     let took = duration::display(Duration::from_millis(report.duration_ms));
     out.line(&format!("{} {done}, in {took}", report.changed))
-}
-
-/// `MarkedFailed` is "marked failed".
-fn words(outcome: Done) -> String {
-    let name = serde_json::to_string(&outcome).unwrap_or_default();
-    name.trim_matches('"').replace('_', " ")
 }

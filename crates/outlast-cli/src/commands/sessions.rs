@@ -44,21 +44,21 @@ pub(crate) async fn run(args: &SessionsArgs, store: &Store, context: &mut Contex
     let query = listing::with_status(store.kind::<Session>().query()?, args.status);
     let query = listing::with(query, AttrName::group(), args.swarm.as_deref());
     let query = listing::with(query, AttrName::new("tree")?, args.tree.as_deref());
-    listing::list::<Session>(query, &args.paging, store, context).await
+    listing::list(query, &args.paging, cells, store, context).await
 }
 
 impl Row for Session {
     const MANY: &'static str = "sessions";
     const HEADINGS: &'static [&'static str] = &["TREE", "BRANCH", "SWARM", "ENTRIES", "CREATED"];
     const ORDER: Option<&'static str> = Some("created");
+}
 
-    fn cells(session: &Stored<Self>) -> Vec<String> {
-        vec![
-            session.session_tree_id.clone(),
-            session.branch_name.clone(),
-            cell(session.swarm_id.as_ref()),
-            session.entry_count.to_string(),
-            moment(session.created_at),
-        ]
-    }
+fn cells(session: &Stored<Session>) -> Vec<String> {
+    vec![
+        session.session_tree_id.clone(),
+        session.branch_name.clone(),
+        cell(session.swarm_id.as_ref()),
+        session.entry_count.to_string(),
+        moment(session.created_at),
+    ]
 }

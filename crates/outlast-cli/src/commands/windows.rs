@@ -1,30 +1,33 @@
 //! `outlast windows`: what subscriptions wait for.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use clap::Args;
+use outlast::windows::WindowState;
 use outlast::{
-    AttrName, Clock as _, Filter, Status as _, Store, Stored, SystemClock, Test, Timestamp, Window,
-    WindowKind, WindowStatus,
+    AttrName, AttrValue, Entity as _, Filter, Key, Result, Status as _, Store, Stored,
+    Subscription, Test, Window, WindowStatus,
 };
 use serde::Serialize;
 
 use crate::commands::show;
 use crate::context::Context;
-use crate::duration;
 use crate::failure::Outcome;
 use crate::listing::{self, EntityView, Paging, Row, cell};
-use crate::output::moment;
+use crate::output::{moment, words};
 
 /// List the joins and batches that are open, the newest first, or show one
 ///
 /// With an ID the same as show --kind window ID. With --json: {"windows": [{"id", "version",
-/// "updated_at", "remaining_ms": until time alone changes it, or null, "status", "operation",
-/// "agent_name", "subscription", "subscription_index", "fingerprint", "collected": {type: count},
-/// "items_collected", "opened_at_seq", "created_at", and where there is one "correlation_key",
-/// "types": [type], "required": {type: count}, "items_target", "window_ms", "window_count",
-/// "window_end", "finished_at", "dispatch": {"id", "attempts", ...}, "error"}], "more": whether
-/// there are more after the last}.
+/// "updated_at", "status", "operation", "agent_name", "subscription", "subscription_index",
+/// "fingerprint", "collected": {type: count}, "items_collected", "opened_at_seq", "created_at",
+/// and where there is one "correlation_key", "types": [type], "required": {type: count},
+/// "items_target", "window_ms", "window_count", "window_end", "finished_at", "dispatch": {"id",
+/// "attempts", ...}, "error", and of an open one "state": {"elapsed_seconds", "urgency": safe,
+/// caution, warning or critical, of a join "waiting_for": [type], "expires_in_seconds",
+/// "expires_in_artifacts", "is_complete", "is_expired", of a batch "items_remaining",
+/// "timeout_seconds", "timeout_remaining_seconds", "will_flush": on_size or on_timeout, ...}}],
+/// "more": whether there are more after the last}.
 #[derive(Debug, Args)]
 pub(crate) struct WindowsArgs {
     /// Show this one: its id, or the beginning of it
@@ -49,9 +52,10 @@ pub(crate) struct WindowsArgs {
 
 #[derive(Serialize)]
 struct View<'a> {
-    remaining_ms: Option<u64>,
     #[serde(flatten)]
     window: EntityView<'a, Window>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a WindowState>,
 }
 
 pub(crate) async fn run(args: &WindowsArgs, store: &Store, context: &mut Context) -> Outcome {
@@ -66,40 +70,88 @@ pub(crate) async fn run(args: &WindowsArgs, store: &Store, context: &mut Context
         query = query.filter(Filter { name: AttrName::status(), test: Test::AnyOf(open) });
     }
     let found = listing::collect::<Window>(store, query, &args.paging).await?;
-    let now = store.clock().now();
-    let views = found.items.iter().map(|window| View {
-        remaining_ms: remaining(window, now).map(|left| left.as_millis().try_into().unwrap_or(0)),
-        window: EntityView::of(window),
-    });
-    listing::show(&found, &views.collect::<Vec<_>>(), context)
+    let states = states(store, &found.items).await?;
+    let views = found
+        .items
+        .iter()
+        .map(|window| View { window: EntityView::of(window), state: states.get(window.id()) });
+    let cells = |window: &Stored<Window>| cells(window, states.get(window.id()));
+    listing::show(&found, &views.collect::<Vec<_>>(), cells, context)
 }
 
-/// How long it is until time alone changes it, if it does.
-fn remaining(window: &Window, now: Timestamp) -> Option<Duration> {
-    Some(window.deadline()?.since(now))
+/// What the open ones look like now, by id.
+async fn states(
+    store: &Store,
+    windows: &[Stored<Window>],
+) -> Result<BTreeMap<String, WindowState>> {
+    let now = store.clock().now();
+    let mut states = BTreeMap::new();
+    for window in windows.iter().filter(|window| !window.status.is_settled()) {
+        let seq = match window.window_count {
+            Some(_) => matched(store, window).await?,
+            None => 0,
+        };
+        states.insert(window.id().to_owned(), WindowState::of(window.id(), window, now, seq));
+    }
+    Ok(states)
+}
+
+/// How many artifacts matched the subscription of a window.
+async fn matched(store: &Store, window: &Window) -> Result<u64> {
+    let id = Window::group_of(&window.agent_name, &window.subscription);
+    let found = store.get(&[Key::new(Subscription::KIND, id)?]).await?.pop();
+    let record = found.map(outlast::Slot::live).transpose()?.flatten();
+    let count = record.and_then(|record| {
+        record.transient.get(&AttrName::new(Subscription::SEQUENCE).ok()?).cloned()
+    });
+    Ok(match count {
+        Some(AttrValue::Int(count)) => u64::try_from(count).unwrap_or(0),
+        // Nothing matched since it was opened, as far as anybody knows.
+        _ => window.opened_at_seq,
+    })
 }
 
 impl Row for Window {
     const MANY: &'static str = "windows";
     const HEADINGS: &'static [&'static str] =
-        &["AGENT", "SUBSCRIPTION", "OPERATION", "KEY", "ITEMS", "REMAINING", "DEADLINE"];
+        &["AGENT", "SUBSCRIPTION", "KEY", "ITEMS", "LEFT", "URGENCY", "ENDS", "DEADLINE"];
     const ORDER: Option<&'static str> = Some("created");
+}
 
-    fn cells(window: &Stored<Self>) -> Vec<String> {
-        let operation = match window.operation {
-            WindowKind::Join => "join",
-            WindowKind::Batch => "batch",
-        };
-        let left = remaining(window, SystemClock::default().now());
-        vec![
-            window.agent_name.clone(),
-            window.subscription.clone(),
-            operation.to_owned(),
-            cell(window.correlation_key.as_ref()),
-            items(window),
-            cell(left.map(duration::display)),
-            cell(window.deadline().map(moment)),
-        ]
+fn cells(window: &Stored<Window>, state: Option<&WindowState>) -> Vec<String> {
+    vec![
+        window.agent_name.clone(),
+        window.subscription.clone(),
+        cell(window.correlation_key.as_ref()),
+        items(window),
+        cell(state.and_then(left)),
+        cell(state.map(|state| words(&state.common().urgency))),
+        cell(state.map(ends)),
+        cell(window.deadline().map(moment)),
+    ]
+}
+
+/// How much time is left, or how many artifacts or items.
+fn left(state: &WindowState) -> Option<String> {
+    let (seconds, number) = match state {
+        WindowState::Join(join) => {
+            let artifacts = join.expires_in_artifacts.map(|left| format!("{left} artifacts"));
+            (join.expires_in_seconds, artifacts)
+        }
+        WindowState::Batch(batch) => {
+            let items = batch.items_remaining.map(|left| format!("{left} items"));
+            (batch.timeout_remaining_seconds, items)
+        }
+    };
+    let parts: Vec<_> = seconds.map(|left| format!("{left}s")).into_iter().chain(number).collect();
+    Some(parts.join(", ")).filter(|left| !left.is_empty())
+}
+
+/// How it will end, if things go on as they did.
+fn ends(state: &WindowState) -> String {
+    match state {
+        WindowState::Join(_) => "when complete".to_owned(),
+        WindowState::Batch(batch) => words(&batch.will_flush),
     }
 }
 

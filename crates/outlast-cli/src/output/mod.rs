@@ -66,6 +66,12 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "outlast: {}", printable(text));
 }
 
+/// The word a variant is written as, with spaces: `on_size` is "on size".
+pub(crate) fn words(variant: &impl Serialize) -> String {
+    let json = serde_json::to_string(variant).unwrap_or_default();
+    json.trim_matches('"').replace('_', " ")
+}
+
 /// A moment to the second.
 pub(crate) fn moment(at: Timestamp) -> String {
     let text = at.to_string();

@@ -87,7 +87,11 @@ fn each_kind_is_a_table_for_people() {
         ("hosts", "ID   STATUS", &["web", "2023-11-14T22:13:25Z", "offline"]),
         ("commands", "ID   STATUS", &["h-1", "pull", "1m01s", "p-1"]),
         ("pipelines", "ID   STATUS", &["deploy", "2 of 2"]),
-        ("windows", "ID   STATUS", &["packer", "join", "order 1 of 2", "2182-04-25T07:06:40Z"]),
+        (
+            "windows",
+            "ID   STATUS",
+            &["packer", "join", "order 1 of 2", "when complete", "2182-04-25T07:06:40Z"],
+        ),
     ];
     on_each(|bench| {
         for (command, heading, parts) in table {
@@ -280,10 +284,56 @@ fn a_damaged_record_hides_no_other() {
         let places: Vec<_> =
             (0..bytes.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
         assert!(!places.is_empty());
-        places.iter().for_each(|at| bytes[at + 2] ^= 1);
+        for at in places {
+            bytes[at + 2] ^= 1;
+        }
         std::fs::write(&path, bytes).unwrap();
         let ran = bench.run(args);
         ran.refused(6, named);
         assert!(ran.out.contains(shown), "{ran:?}");
+    }
+}
+
+#[test]
+fn an_open_window_says_how_it_will_end() {
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", async |store| {
+        use outlast::{AttrName, AttrValue, Attributes, Subscription, Window, WindowStatus};
+
+        let windows = store.kind::<Window>();
+        let now = store.clock().now();
+        let batch = Window { created_at: now, ..crate::world::window("batch", now) };
+        let timed = Window { items_target: None, ..batch.clone() };
+        let sized = Window { window_ms: None, window_end: None, ..batch.clone() };
+        let mut counted = crate::world::window("join", now);
+        (counted.window_ms, counted.window_end) = (None, None);
+        counted.window_count = Some(10);
+        let over = Window { status: WindowStatus::Expired, ..counted.clone() };
+        let all = [("timed", timed), ("sized", sized), ("counted", counted), ("over", over)];
+        for (id, window) in all {
+            windows.create(id, &window).await.unwrap();
+        }
+        let subscription = Subscription::new("packer", "join", ["order"]);
+        let subscriptions = store.kind::<Subscription>();
+        subscriptions.create(&subscription.id(), &subscription).await.unwrap();
+        let sequence = AttrName::new(Subscription::SEQUENCE).unwrap();
+        let four = Attributes::from([(sequence, AttrValue::Int(4))]);
+        subscriptions.touch(&subscription.id(), four).await.unwrap();
+    });
+    let list = bench.json(&["windows", "--all"]);
+    let state = |id: &str| {
+        let windows = list["windows"].as_array().unwrap();
+        windows.iter().find(|window| window["id"] == id).unwrap()["state"].clone()
+    };
+    assert_eq!(state("timed")["will_flush"], "on_timeout");
+    assert_eq!(state("sized")["will_flush"], "on_size");
+    assert_eq!(state("sized")["items_remaining"], 2);
+    // It was opened by the first, and four matched.
+    assert_eq!(state("counted")["expires_in_artifacts"], 7);
+    assert_eq!(state("counted")["waiting_for"], json!(["order"]));
+    assert_eq!(state("over"), Value::Null);
+    let text = bench.run(&["windows"]).out;
+    for part in ["on timeout", "on size", "2 items", "7 artifacts", "safe"] {
+        assert!(text.contains(part), "{part} is not in {text}");
     }
 }

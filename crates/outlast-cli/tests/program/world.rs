@@ -192,7 +192,8 @@ async fn windows(store: &Store) {
     store.kind::<WindowItem>().create("w-1/1", &item).await.unwrap();
 }
 
-fn window(operation: &str, now: outlast::Timestamp) -> Window {
+/// A join or a batch that waits, and has the first of its artifacts.
+pub(crate) fn window(operation: &str, now: outlast::Timestamp) -> Window {
     let is_join = operation == "join";
     let counts = |count| BTreeMap::from([("order".to_owned(), count)]);
     Window {
