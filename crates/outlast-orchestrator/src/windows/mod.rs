@@ -115,6 +115,11 @@ mod timers;
 mod turns;
 mod work;
 
+#[cfg(feature = "recovery")]
+pub(crate) use open::fires_at;
+#[cfg(feature = "recovery")]
+pub(crate) use repair::claim_of;
+
 pub use artifacts::{ArtifactQuery, Artifacts};
 pub use handle::Windows;
 pub use handler::{Delivery, Handler};

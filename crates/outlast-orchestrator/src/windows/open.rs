@@ -95,14 +95,9 @@ impl Open {
         self.window_end = self.window().map(|window| at.plus(window));
     }
 
-    /// The first moment at which its time is over. A join lives through the last moment of its
-    /// window, a batch is handed over in it.
+    /// The first moment at which its time is over.
     pub(super) fn fires_at(&self) -> Option<Timestamp> {
-        let end = self.window_end?;
-        Some(match self.operation {
-            WindowKind::Join => end.plus(Duration::from_micros(1)),
-            WindowKind::Batch => end,
-        })
+        fires_at(self.operation, self.window_end)
     }
 
     /// Whether its time is over.
@@ -283,6 +278,16 @@ impl Open {
             items,
         })
     }
+}
+
+/// The first moment at which a window's time is over. A join lives through the last moment of its
+/// window, a batch is handed over in it.
+pub(crate) fn fires_at(operation: WindowKind, window_end: Option<Timestamp>) -> Option<Timestamp> {
+    let end = window_end?;
+    Some(match operation {
+        WindowKind::Join => end.plus(Duration::from_micros(1)),
+        WindowKind::Batch => end,
+    })
 }
 
 /// What a hand-over that begins now is recorded as.

@@ -136,7 +136,7 @@ impl Engine {
 }
 
 /// The name that a window has claimed.
-pub(super) fn claim_of(window: &Window) -> String {
+pub(crate) fn claim_of(window: &Window) -> String {
     let group = Window::group_of(&window.agent_name, &window.subscription);
     claim_id(&group, window.operation, window.correlation_key.as_deref())
 }
