@@ -12,7 +12,7 @@ use outlast_core::{
 use outlast_store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::report::RecoveryReport;
+use super::report::{Outcome, RecoveryReport};
 use super::scene::Scene;
 use crate::Instance;
 
@@ -120,6 +120,10 @@ fn record_of(report: &RecoveryReport) -> Result<LastRecovery> {
         outcomes,
         changed: report.changed,
         error_count: report.error_count,
-        quarantined: report.quarantined.len() as u64,
+        quarantined: report
+            .outcomes
+            .keys()
+            .map(|kind| report.count(kind, Outcome::Quarantined))
+            .sum(),
     })
 }

@@ -1,17 +1,19 @@
 //! Joins and batches: what time has ended meanwhile. The rest is their engine's.
 
-use std::time::Duration;
-
 use outlast_core::{
-    Dispatch, FlushReason, Result, Status, Timestamp, Window, WindowKind, WindowStatus,
+    Artifact, AttrName, Consumption, Dispatch, Filter, FlushReason, Page, Result, Status,
+    Timestamp, Window, WindowItem, WindowKind, WindowStatus,
 };
 use outlast_store::Stored;
 use serde_json::json;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::policy::Policy;
 use super::report::Outcome;
 use super::scene::{Recoverable, Scene, Verdict, meaningless, told};
+use crate::windows::{claim_of, fires_at};
+
+/// How many items are listed at once.
+const PAGE: u32 = 128;
 
 impl Recoverable for Window {
     fn kind(&self) -> &'static str {
@@ -31,6 +33,9 @@ impl Recoverable for Window {
                 let next = Window { finished_at: Some(now), ..(**stored).clone() };
                 end(scene, stored, next, WindowStatus::Expired, Outcome::Expired).await
             }
+            Policy::Deadline if !is_whole(scene, stored).await? => {
+                Ok(Verdict::left(Outcome::Resumed))
+            }
             Policy::Deadline => {
                 let next = Window { dispatch: Some(hand_over(scene)), ..(**stored).clone() };
                 end(scene, stored, next, WindowStatus::Dispatching, Outcome::Flushed).await
@@ -45,14 +50,53 @@ impl Recoverable for Window {
     }
 }
 
-/// Whether its time is over. A join lives through the last moment of its window, a batch is handed
-/// over in it.
+/// Whether its time is over.
 fn is_over(window: &Window, now: Timestamp) -> bool {
-    let last = match window.operation {
-        WindowKind::Join => Duration::from_micros(1),
-        WindowKind::Batch => Duration::ZERO,
-    };
-    window.window_end.is_some_and(|end| end.plus(last) <= now)
+    fires_at(window.operation, window.window_end).is_some_and(|over| over <= now)
+}
+
+/// Whether all that a batch holds is there and is still to be handed over. If not, its engine takes
+/// it out first.
+async fn is_whole(scene: &Scene<'_>, window: &Stored<Window>) -> Result<bool> {
+    let items = scene.store.kind::<WindowItem>();
+    let mut query = items.query()?.filter(Filter::is(AttrName::group(), window.id()));
+    query.page = Page::first(PAGE);
+    loop {
+        let page = items.list(&query).await?;
+        for item in page.items {
+            for artifact in &item?.artifact_ids {
+                if !is_left(scene, window, artifact).await? {
+                    return Ok(false);
+                }
+            }
+        }
+        let Some(next) = page.next else { return Ok(true) };
+        query.page = query.page.after(next);
+    }
+}
+
+/// Whether an artifact is there, and the subscription has not consumed it.
+async fn is_left(scene: &Scene<'_>, window: &Window, artifact: &str) -> Result<bool> {
+    if scene.linked::<Artifact>(artifact).await?.found.is_none() {
+        return Ok(false);
+    }
+    let consumptions = scene.store.kind::<Consumption>();
+    let mut query = consumptions.query()?.filter(Filter::is(AttrName::group(), artifact));
+    query.page = Page::first(PAGE);
+    loop {
+        let page = consumptions.list(&query).await?;
+        for consumption in page.items {
+            let consumption = consumption?;
+            let any = consumption.subscription.as_ref();
+            if consumption.consumer == window.agent_name
+                && any.is_none_or(|name| *name == window.subscription)
+            {
+                return Ok(false);
+            }
+        }
+        let Some(next) = page.next else { return Ok(true) };
+        query.page = query.page.after(next);
+    }
 }
 
 /// The hand-over of a batch, which its engine makes: it was not tried yet.
@@ -86,14 +130,4 @@ async fn end(
     });
     draft.report(&told(&stored.key, message, details))?;
     Ok(Verdict::change(outcome, draft).with(problem))
-}
-
-/// The name that a window has claimed.
-fn claim_of(window: &Window) -> String {
-    let group = Window::group_of(&window.agent_name, &window.subscription);
-    let what = window.kind();
-    match &window.correlation_key {
-        None => format!("window/{group}/{what}"),
-        Some(key) => format!("window/{group}/{what}/{:032x}", xxh3_128(key.as_bytes())),
-    }
 }
