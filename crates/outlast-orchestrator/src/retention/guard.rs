@@ -1,8 +1,8 @@
 //! Whether the clock can be trusted enough to remove anything by it.
 //!
 //! A wall clock that is wrong by a month makes everything look a month old. So when it jumped
-//! against the monotonic clock since the last tick, or by more than the shortest age while the
-//! store was closed, that tick only reports. The next one with a steady clock removes.
+//! against the monotonic clock since the last tick, or by more than the shortest age, and more than
+//! an hour, while the store was closed, that tick only reports. The next one with a steady clock removes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Guard {
             }));
         }
         let Some(then) = last_sweep(store).await? else { return Ok(None) };
-        let is_long = shortest.is_some_and(|shortest| apart(now, then) > shortest);
+        let is_long = shortest.is_some_and(|shortest| apart(now, then) > shortest.max(JUMP));
         Ok(is_long.then(|| {
             format!(
                 "the clock shows {now}, and showed {then} the last time: that is longer than the \

@@ -95,6 +95,18 @@ async fn a_store_that_was_closed_for_longer_than_the_shortest_age_is_only_report
 }
 
 #[tokio::test]
+async fn an_age_of_nothing_does_not_make_every_pause_a_long_one() {
+    for (pause, is_held) in [(HOUR, false), (HOUR + Duration::from_secs(1), true)] {
+        let site = nearly_old("memory").await;
+        sweeper(&site).tick().await.unwrap();
+        site.clock.advance(pause);
+        let policies = Policies::default().with_age("command", Some(Duration::ZERO)).unwrap();
+        let sweep = Sweeper::new(&site.store, policies).tick().await.unwrap();
+        assert_eq!((sweep.held_back.is_some(), counts(&sweep)), (is_held, vec![("command", 1)]));
+    }
+}
+
+#[tokio::test]
 async fn a_first_tick_has_nothing_to_compare_with_and_ticks_make_no_commit() {
     for backend in BACKENDS {
         let site = site(backend).await;
