@@ -9,6 +9,8 @@ pub use outlast_store::telemetry::*;
 pub const COMMANDS_SETTLED: &str = "outlast_commands_settled_total";
 /// Hosts that were found to be silent for too long.
 pub const HOSTS_LOST: &str = "outlast_hosts_lost_total";
+/// Pipelines that were settled by whoever drove them, by their `status`.
+pub const PIPELINES_SETTLED: &str = "outlast_pipelines_settled_total";
 /// Recoveries that were carried out.
 pub const RECOVERIES: &str = "outlast_recoveries_total";
 /// Entities and entries that retention removed.

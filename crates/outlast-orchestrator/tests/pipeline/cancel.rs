@@ -1,6 +1,5 @@
 //! Calling a pipeline off.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,9 +9,9 @@ use outlast_orchestrator::fleet::pipeline::{ConductorOptions, Pipelines};
 use outlast_store::{Store, StoreOptions};
 
 use crate::hooked::Hooked;
-use crate::opened::open;
+use crate::opened::memory;
 use crate::support::{
-    assert_tidy, backend, conductor, deploy, drive, everywhere, register, table, told, within,
+    assert_tidy, conductor, deploy, drive, everywhere, register, table, told, within,
 };
 use crate::world::{Act, World};
 
@@ -79,7 +78,7 @@ async fn an_end_that_came_first_stays() {
 async fn calling_off_races_with_every_step_and_nothing_begins_after_it() {
     // Called off after so many looks at the clock of the runtime: wherever the drive is by then.
     for delay in 0..60 {
-        let store = open("memory", Path::new("")).await;
+        let store = memory();
         register(&store).await;
         let world = World::default();
         let pipelines = Pipelines::of(&store);
@@ -111,7 +110,7 @@ async fn calling_off_races_with_every_step_and_nothing_begins_after_it() {
 #[tokio::test]
 async fn a_cancellation_that_was_cut_off_is_completed_by_the_next_or_by_the_drive() {
     for by_drive in [false, true] {
-        let backend = backend("memory", Path::new("")).await;
+        let backend = memory().backend().clone();
         let broken = Arc::new(AtomicBool::new(false));
         let hook = {
             let broken = broken.clone();

@@ -13,6 +13,7 @@ mod hooked;
 mod opened;
 mod orphan;
 mod processes;
+mod reconnect;
 mod shutdown;
 mod support;
 mod world;

@@ -1,17 +1,20 @@
 //! Pipelines that are not to be resumed, and records that cannot be read.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use outlast_core::{CommandStatus, ErrorKind, Key, PipelineStatus, StageOutcome, StageStatus};
+use outlast_core::{
+    CommandStatus, ErrorKind, Key, Page, PipelineStatus, StageOutcome, StageStatus,
+};
 use outlast_orchestrator::Shutdown;
+use outlast_orchestrator::fleet::Completion;
 use outlast_orchestrator::fleet::pipeline::{ConductorOptions, Pipelines};
 use outlast_store::{Store, StoreOptions};
 
 use crate::hooked::Hooked;
+use crate::opened::memory;
 use crate::support::{
-    assert_tidy, backend, commands, conductor, deploy, drive, everywhere, lose_driver, register,
-    resumable, table, told,
+    assert_tidy, commands, conductor, deploy, drive, everywhere, lose_driver, register, resumable,
+    table, told,
 };
 use crate::world::{Act, World};
 
@@ -121,7 +124,7 @@ async fn commands_that_recovery_orphaned_before_are_begun_anew() {
 
 #[tokio::test]
 async fn an_outcome_that_cannot_be_read_is_named_and_nothing_is_begun() {
-    let hooked = Hooked::new((backend("memory", Path::new("")).await, None), |_| Ok(()));
+    let hooked = Hooked::new((memory().backend().clone(), None), |_| Ok(()));
     let store = Store::open(Arc::new(hooked.clone()), StoreOptions::default());
     register(&store).await;
     let world = World::default();
@@ -133,4 +136,79 @@ async fn an_outcome_that_cannot_be_read_is_named_and_nothing_is_begun() {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&damaged), "{error}");
     assert!(world.begun().is_empty());
+}
+
+#[tokio::test]
+async fn calling_off_races_with_giving_up_and_nothing_is_begun() {
+    for delay in 0..40 {
+        let store = memory();
+        register(&store).await;
+        let (world, pipelines) = (World::default(), Pipelines::of(&store));
+        let id = pipelines.create(&deploy()).await.unwrap().id().to_owned();
+        leave(&store, &world, &id).await;
+        let begun = world.begun().len();
+        let conductor = conductor(&store, &world, ConductorOptions::default()).await;
+        let calling_off = async {
+            for _ in 0..delay {
+                tokio::task::yield_now().await;
+            }
+            pipelines.cancel(&id).await.map(drop)
+        };
+        let (state, cancelled) = tokio::join!(drive(&conductor, &id), calling_off);
+        let expected = match cancelled {
+            Ok(()) => PipelineStatus::Cancelled,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::IllegalTransition, "{error}");
+                PipelineStatus::Orphaned
+            }
+        };
+        assert_eq!(state.pipeline.status, expected, "delay {delay}");
+        assert_eq!((table(&state).as_str(), world.begun().len()), ("sss fff ccc", begun));
+        assert_tidy(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_finished_is_listed_until_it_is() {
+    everywhere(async |site| {
+        let listed = async || {
+            let page = site.pipelines().unfinished(Page::first(10)).await.unwrap();
+            page.items.into_iter().map(|one| one.unwrap().id().to_owned()).collect::<Vec<_>>()
+        };
+        assert!(listed().await.is_empty());
+        let id = site.pipelines().create(&deploy()).await.unwrap().id().to_owned();
+        assert_eq!(listed().await, [id.as_str()]);
+        leave(&site.store, &site.world, &id).await;
+        assert_eq!(listed().await, [id.as_str()]);
+        drive(&site.conductor().await, &id).await;
+        assert!(listed().await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_lost_the_right_to_drive_writes_nothing_more() {
+    everywhere(async |site| {
+        site.world.tell("switch", "b", Act::Hold);
+        let id = site.pipelines().create(&resumable()).await.unwrap().id().to_owned();
+        let first = site.conductor().await;
+        let taking_over = async {
+            site.world.has_begun("switch", "b").await;
+            lose_driver(&site.store).await;
+            let second = site.conductor().await;
+            site.world.let_go("switch", "b", Completion::exited(0));
+            second
+        };
+        let shutdown = Shutdown::default();
+        let (driven, second) = tokio::join!(first.drive(&id, &shutdown), taking_over);
+        assert_eq!(driven.unwrap_err().kind(), ErrorKind::Fenced);
+        let left = site.pipelines().state(&id).await.unwrap();
+        assert_eq!(left.outcome(1, "b").unwrap().status, StageStatus::Running);
+        site.world.tell("switch", "b", Act::Exit(0));
+        let state = drive(&second, &id).await;
+        assert_eq!(state.pipeline.status, PipelineStatus::Complete);
+        assert_eq!(site.world.times("pull", "b"), 1);
+        assert_tidy(&site.store).await;
+    })
+    .await;
 }

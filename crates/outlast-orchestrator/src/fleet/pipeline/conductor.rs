@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use outlast_core::{Cause, Error, ErrorKind, Result};
 use outlast_store::{Draft, Store};
+use tracing::Instrument;
 
 use super::drive::Drive;
 use super::options::ConductorOptions;
@@ -77,7 +78,8 @@ impl Conductor {
         let _driven = self.shared.enter(pipeline_id)?;
         let state = PipelineState::read(self.shared.store(), pipeline_id).await?;
         let mut drive = Drive::new(self.shared.clone(), state);
-        let driven = drive.run(shutdown).await;
+        let span = tracing::info_span!("pipeline", id = pipeline_id);
+        let driven = drive.run(shutdown).instrument(span).await;
         let state = drive.into_state();
         driven.map(|()| state)
     }

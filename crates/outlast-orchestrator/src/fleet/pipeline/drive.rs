@@ -75,14 +75,17 @@ impl Drive {
 
     /// Deals with what an orchestrator that ended has left.
     async fn take_up(&mut self) -> Result<()> {
-        if settle_left(&self.shared, &self.moves.state).await? {
+        let left = settle_left(&self.shared, &self.moves.state).await?;
+        if !left.is_empty() {
+            tracing::debug!(stages = left.len(), "what was cut off is settled");
             self.moves.reload().await?;
+            self.moves.tell_of(&left);
         }
-        let pipeline = &self.moves.state.pipeline;
-        let was_running = pipeline.status == PipelineStatus::Running;
-        if was_running && pipeline.recovery == PipelineRecovery::Orphan {
-            let made = self.moves.orphan(RESTARTED).await;
-            return self.or_reload(made).await;
+        if self.moves.state.pipeline.recovery == PipelineRecovery::Orphan {
+            while self.moves.state.pipeline.status == PipelineStatus::Running {
+                let made = self.moves.orphan(RESTARTED).await;
+                self.or_reload(made).await?;
+            }
         }
         Ok(())
     }

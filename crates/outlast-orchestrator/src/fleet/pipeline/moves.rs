@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outlast_core::{Error, Pipeline, PipelineStatus, Result, StageOutcome, StageStatus};
+use outlast_core::{Error, Pipeline, PipelineStatus, Result, StageOutcome, StageStatus, Status};
 use outlast_store::{Draft, Stored};
 
 use super::board::Place;
@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::report;
 use super::state::PipelineState;
 use super::step::Step;
+use crate::telemetry;
 
 /// A pipeline as it was read, to be moved on.
 pub(super) struct Moves {
@@ -112,6 +113,13 @@ impl Moves {
         Ok(())
     }
 
+    /// Tells where these are now.
+    pub(super) fn tell_of(&self, places: &[Place]) {
+        for outcome in places.iter().filter_map(|place| self.state.at(*place)) {
+            self.shared.tell(Progress::of_outcome(outcome));
+        }
+    }
+
     /// An outcome has become this.
     pub(super) fn take_note(&mut self, place: Place, outcome: Stored<StageOutcome>) {
         self.shared.tell(Progress::of_outcome(&outcome));
@@ -137,6 +145,11 @@ impl Moves {
             Error::internal(format!("the receipt of {} lacks {}", receipt.id, pipeline.key))
         })?;
         self.state.pipeline = pipeline.advanced(next, version, receipt.at)?;
+        let status = self.state.pipeline.status;
+        if status.is_settled() {
+            let status = status.as_str();
+            metrics::counter!(telemetry::PIPELINES_SETTLED, "status" => status).increment(1);
+        }
         self.shared.tell(Progress::of_pipeline(&self.state.pipeline));
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What anybody may do with pipelines, also from another process than the one that drives them.
 
 use outlast_core::{
-    Cause, Claim, Command, Error, ErrorKind, Expect, Host, Key, Op, Pipeline, PipelineStatus,
-    Result, Slot, StageOutcome, StageStatus,
+    AttrName, AttrValue, Cause, Claim, Command, Error, ErrorKind, Expect, Filter, Host, Key,
+    Listed, Op, Page, Pipeline, PipelineStatus, Query, Result, Slot, StageOutcome, StageStatus,
+    Status, Test,
 };
 use outlast_store::{Draft, Store, Stored};
 
@@ -66,6 +67,17 @@ impl Pipelines {
     /// A pipeline and what came of its stages. Errors as for [`PipelineState::read`].
     pub async fn state(&self, id: &str) -> Result<PipelineState> {
         PipelineState::read(&self.store, id).await
+    }
+
+    /// One page of the pipelines that are not settled, the oldest first: those to be driven, or
+    /// driven again. One that cannot be decoded is an error in its place.
+    pub async fn unfinished(&self, page: Page) -> Result<Listed<Result<Stored<Pipeline>>>> {
+        let pipelines = self.store.kind::<Pipeline>();
+        let open = PipelineStatus::ALL.iter().filter(|status| !status.is_settled());
+        let open = open.map(|status| AttrValue::from(status.as_str())).collect();
+        let query = Query { page, ..pipelines.query()? };
+        let is_open = Filter { name: AttrName::status(), test: Test::AnyOf(open) };
+        pipelines.list(&query.filter(is_open)).await
     }
 
     /// Calls a pipeline off: commands that run go on to their end, and nothing of it begins any

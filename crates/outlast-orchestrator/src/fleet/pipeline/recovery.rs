@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 use outlast_core::{Command, CommandStatus, ErrorKind, Result, StageOutcome, StageStatus, Status};
 use outlast_store::Stored;
 
+use super::board::Place;
 use super::conductor::Shared;
 use super::state::PipelineState;
 use crate::fleet::outcome;
@@ -20,27 +21,33 @@ const STOPPED_AT_ONCE: usize = 16;
 pub(super) const RESTARTED: &str = "the orchestrator ended while it was under way";
 
 /// Settles every stage that is under way but whose command nobody carries out any more, and says
-/// whether there was one. One whose host is to come back stays.
-pub(super) async fn settle_left(shared: &Shared, state: &PipelineState) -> Result<bool> {
-    let running = state.outcomes().filter(|outcome| outcome.status == StageStatus::Running);
-    let running: Vec<_> = running.cloned().collect();
-    let settled = stream::iter(running).map(|outcome| settle(shared, outcome));
+/// which they were. One whose host is to come back stays.
+pub(super) async fn settle_left(shared: &Shared, state: &PipelineState) -> Result<Vec<Place>> {
+    let running = state.board().places(Some(StageStatus::Running)).into_iter();
+    let running = running.filter_map(|place| Some((place, state.at(place)?.clone())));
+    let running: Vec<_> = running.collect();
+    let settled = stream::iter(running).map(|(place, outcome)| settle(shared, place, outcome));
     let mut settled = pin!(settled.buffer_unordered(STOPPED_AT_ONCE));
-    let mut any = false;
-    while let Some(one) = settled.next().await {
-        any |= one?;
+    let mut places = Vec::new();
+    while let Some(place) = settled.next().await {
+        places.extend(place?);
     }
-    Ok(any)
+    places.sort_unstable();
+    Ok(places)
 }
 
-async fn settle(shared: &Shared, outcome: Stored<StageOutcome>) -> Result<bool> {
+async fn settle(
+    shared: &Shared,
+    place: Place,
+    outcome: Stored<StageOutcome>,
+) -> Result<Option<Place>> {
     let command_id = outcome.command_id.as_deref().unwrap_or_default();
     let command = match outcome.command_id {
         Some(_) => shared.store().kind::<Command>().find(command_id).await?,
         None => None,
     };
     match command {
-        Some(command) if command.status == CommandStatus::AwaitingReconnect => return Ok(false),
+        Some(command) if command.status == CommandStatus::AwaitingReconnect => return Ok(None),
         Some(command) if !command.status.is_settled() => {
             let reason = stop(shared, &command).await?;
             match shared.commands(Some(&reason)).orphan(command.id(), &reason).await {
@@ -53,10 +60,13 @@ async fn settle(shared: &Shared, outcome: Stored<StageOutcome>) -> Result<bool> 
         command => {
             let mut draft = shared.draft(Some(RESTARTED));
             outcome::catch_up(shared.store(), &mut draft, &outcome, command.as_deref()).await?;
-            shared.instance.commit(&draft).await?;
+            match shared.instance.commit(&draft).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                committed => committed.map(drop)?,
+            }
         }
     }
-    Ok(true)
+    Ok(Some(place))
 }
 
 /// Stops what still runs of a command, and says what is recorded about it.
