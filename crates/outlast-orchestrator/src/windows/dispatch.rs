@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -26,29 +27,29 @@ const AT_ONCE: usize = 500;
 /// A window that was taken out of the queue. It goes back unless something became of it.
 struct Taken<'a> {
     engine: &'a Engine,
-    pending: Option<Pending>,
+    window: Arc<str>,
+    /// When it is to be handed over again, if this goes no further.
+    again: Option<(Timestamp, Doubt)>,
 }
 
-impl Taken<'_> {
-    fn done(mut self) {
-        self.pending = None;
-        self.engine.load.release(1);
+impl<'a> Taken<'a> {
+    fn new(engine: &'a Engine, pending: Pending) -> Self {
+        // It may have been handed over by then. The store may need a moment.
+        let at = engine.now().plus(engine.options.retry_delay);
+        let again = Some((at, pending.doubt.max(Doubt::Tried)));
+        Self { engine, window: pending.window, again }
     }
 
-    /// Puts it back, to be looked at later.
-    fn later(mut self, at: Timestamp) {
-        if let Some(pending) = self.pending.take() {
-            self.engine.queue.push(at, pending.window, Doubt::None);
-        }
+    /// Something became of it: nothing is left to do, or to be done again from this moment on.
+    fn done(mut self, again: Option<Timestamp>) {
+        self.again = again.map(|at| (at, Doubt::None));
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        if let Some(pending) = self.pending.take() {
-            // It may have been handed over already. The store may need a moment.
-            let at = self.engine.now().plus(self.engine.options.retry_delay);
-            self.engine.queue.push(at, pending.window, pending.doubt.max(Doubt::Tried));
+        if self.engine.queue.finish(&self.window, self.again) {
+            self.engine.load.release(1);
         }
     }
 }
@@ -77,20 +78,21 @@ impl Engine {
 
     /// Hands one window over. Dropped, it goes back into the queue.
     pub(super) async fn hand_over(&self, pending: Pending) -> Result<()> {
-        let taken = Taken { engine: self, pending: Some(pending.clone()) };
-        if pending.doubt == Doubt::Written {
+        let doubt = pending.doubt;
+        let taken = Taken::new(self, pending);
+        if doubt == Doubt::Written {
             // The commit that it was put here for may still be on its way.
             self.settle().await?;
         }
-        let found = self.store().kind::<Window>().find(&pending.window).await?;
+        let found = self.store().kind::<Window>().find(&taken.window).await?;
         let Some(mut window) = found.filter(|window| window.status == WindowStatus::Dispatching)
         else {
-            taken.done();
+            taken.done(None);
             return Ok(());
         };
-        if pending.doubt != Doubt::None && self.may_have_begun(&window) {
+        if doubt != Doubt::None && self.may_have_begun(&window) {
             let Some(next) = self.record_cut_off(&window).await? else {
-                taken.done();
+                taken.done(None);
                 return Ok(());
             };
             window = next;
@@ -99,10 +101,7 @@ impl Engine {
             Ok(delivery) => self.deliver(&window, delivery).await?,
             Err(why) => self.give_up(&window, &why).await.map(|()| None)?,
         };
-        match again {
-            Some(at) => taken.later(at),
-            None => taken.done(),
-        }
+        taken.done(again);
         Ok(())
     }
 

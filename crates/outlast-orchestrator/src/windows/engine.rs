@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use outlast_core::{
-    AttrName, AttrValue, Claim, Error, Filter, Limits, Query, Result, Subscription, Test,
-    Timestamp, Window, WindowItem, WindowKind, WindowStatus,
+    AttrName, AttrValue, Claim, Filter, Limits, Query, Result, Subscription, Test, Timestamp,
+    Window, WindowItem, WindowKind, WindowStatus,
 };
 use outlast_store::{Store, Stored};
 use xxhash_rust::xxh3::xxh3_128;
@@ -15,12 +15,15 @@ use super::due::Latest;
 use super::handler::Handler;
 use super::load::Load;
 use super::open::Open;
-use super::options::WindowOptions;
+use super::options::{Acknowledge, WindowOptions};
 use super::queue::Queue;
 use super::registered::Registered;
 use super::timers::Timers;
 use super::turns::{Slot, Stripes, Turns};
 use crate::{Instance, Shutdown, telemetry};
+
+/// How often the store is asked whether all is written, before it is the store that fails.
+const SYNCS: u32 = 3;
 
 /// The engine behind the handles.
 pub(super) struct Engine {
@@ -90,16 +93,22 @@ impl Engine {
     /// Waits until all that was handed in is written. What could not be is a loss: it is counted,
     /// and every open window is read anew before it is changed again.
     ///
-    /// Fails only if the store itself does.
+    /// Fails only if the store itself does, which asking again shows.
     pub(super) async fn settle(&self) -> Result<()> {
-        let Err(error) = self.store().sync().await else { return Ok(()) };
-        if is_of_the_store(&error) {
-            return Err(error);
+        let mut tries = 1;
+        loop {
+            let Err(error) = self.store().sync().await else { return Ok(()) };
+            if self.options.acknowledge == Acknowledge::Strict {
+                return Err(error);
+            }
+            self.load.losses.fetch_add(1, Ordering::AcqRel);
+            metrics::counter!(telemetry::WINDOW_LOSSES).increment(1);
+            tracing::error!(%error, "what was published with relaxed acknowledgement is lost");
+            if tries == SYNCS {
+                return Err(error);
+            }
+            tries += 1;
         }
-        self.load.losses.fetch_add(1, Ordering::AcqRel);
-        metrics::counter!(telemetry::WINDOW_LOSSES).increment(1);
-        tracing::error!(%error, "what was published with relaxed acknowledgement was not written");
-        Ok(())
     }
 
     async fn reread(&self, turns: &mut Turns, operation: WindowKind, slot: Slot) -> Result<()> {
@@ -179,15 +188,4 @@ pub(super) fn claim_id(subscription: &str, operation: WindowKind, key: Option<&s
         None => format!("window/{subscription}/{what}"),
         Some(key) => format!("window/{subscription}/{what}/{:032x}", xxh3_128(key.as_bytes())),
     }
-}
-
-/// Whether an error is about the store, and not about one batch of many.
-fn is_of_the_store(error: &Error) -> bool {
-    use outlast_core::ErrorKind::{
-        Busy, Closed, Fenced, Indeterminate, Internal, Poisoned, StorageFull, Unavailable,
-    };
-    matches!(
-        error.kind(),
-        Busy | Closed | Fenced | Indeterminate | Internal | Poisoned | StorageFull | Unavailable
-    )
 }

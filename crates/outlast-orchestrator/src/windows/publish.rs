@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use outlast_core::{
-    Artifact, ArtifactTag, Cause, Entity, Error, ErrorKind, Key, MAX_ID_BYTES, Result,
-    WindowKind, WindowStatus,
+    Artifact, ArtifactTag, Cause, Entity, Error, ErrorKind, Key, MAX_ID_BYTES, Result, WindowKind,
+    WindowStatus,
 };
 use uuid::Uuid;
 

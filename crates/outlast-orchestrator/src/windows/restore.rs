@@ -161,9 +161,10 @@ impl Engine {
         // A clock that went back makes nobody wait for longer than the longest pause.
         let latest = now.plus(self.options.most_retry_delay);
         let next = window.deadline().filter(|next| *next > now).map(|next| next.min(latest));
-        self.load.add(1);
         let doubt = if next.is_none() { Doubt::Tried } else { Doubt::None };
-        self.queue.push(next.unwrap_or(now), window.id().into(), doubt);
+        if self.queue.push(next.unwrap_or(now), &window.id().into(), doubt) {
+            self.load.add(1);
+        }
         report.redelivered += 1;
     }
 

@@ -343,7 +343,7 @@ mod tests {
         assert!(!timed.is_expired, "in its last moment it is not over");
         assert!(!timed.is_complete);
         assert_eq!(timed.waiting_for, ["a"]);
-        let over = outlast_core::Timestamp::from_micros(at(10_000).as_micros() + 1);
+        let over = Timestamp::from_micros(at(10_000).as_micros() + 1);
         let over = WindowState::of("w", &join(JoinWithin::Time(10_000)), over, 0);
         assert!(matches!(over, WindowState::Join(state) if state.is_expired));
 

@@ -13,6 +13,7 @@ use outlast_store::Draft;
 use super::engine::{Engine, claim_id};
 use super::open::{Item, Open, dispatch};
 use super::options::Acknowledge;
+use super::publish::is_overtaken;
 use super::queue::Doubt;
 use super::registered::{Registered, most_handed_over};
 use super::step::{Ending, Step, event_of};
@@ -30,6 +31,8 @@ pub(super) struct Work<'a> {
     counted: Vec<(Arc<Registered>, u64)>,
     /// Windows for which room was made.
     reserved: usize,
+    /// Whether it may have been written.
+    is_sent: bool,
     is_done: bool,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Work<'a> {
             steps: Vec::new(),
             counted: Vec::new(),
             reserved: 0,
+            is_sent: false,
             is_done: false,
         }
     }
@@ -90,7 +94,14 @@ impl<'a> Work<'a> {
             self.engine.load.reserve(added - taken, self.engine.options.most_windows)?;
             self.reserved = added - taken;
         }
-        let receipt = self.hand_in().await?;
+        self.is_sent = true;
+        let receipt = match self.hand_in().await {
+            Err(error) => {
+                self.is_sent = !is_overtaken(&error);
+                return Err(error);
+            }
+            Ok(receipt) => receipt,
+        };
         self.is_done = true;
         if taken > added {
             self.engine.load.release(taken - added);
@@ -161,7 +172,10 @@ impl<'a> Work<'a> {
             metrics::counter!(telemetry::WINDOWS_EXPIRED).increment(expired);
             for open in step.dispatched() {
                 load.dispatched.fetch_add(1, Ordering::Relaxed);
-                self.engine.queue.push(self.now, open.id.clone(), Doubt::None);
+                if !self.engine.queue.push(self.now, &open.id, Doubt::None) {
+                    // It was looked for before it was there, and is counted already.
+                    load.release(1);
+                }
             }
             let rest = step.rest.map(|mut open| {
                 let key = Key::new(Window::KIND, &*open.id).ok();
@@ -191,13 +205,14 @@ impl Drop for Work<'_> {
         if self.is_done {
             return;
         }
-        // Whether it was written is not known. What is in doubt is counted when it is read again,
-        // and what may be being handed over is looked for.
+        // What is in doubt is counted when it is read again.
         let held = self.steps.iter().filter(|step| step.held.is_some()).count();
         self.engine.load.release(held + self.reserved);
-        for open in self.steps.iter().flat_map(Step::dispatched) {
-            self.engine.load.add(1);
-            self.engine.queue.push(self.now, open.id.clone(), Doubt::Written);
+        // What may be being handed over, if it was written after all, is looked for.
+        for open in self.steps.iter().filter(|_| self.is_sent).flat_map(Step::dispatched) {
+            if self.engine.queue.push(self.now, &open.id, Doubt::Written) {
+                self.engine.load.add(1);
+            }
         }
     }
 }

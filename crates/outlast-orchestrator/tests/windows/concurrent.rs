@@ -13,7 +13,7 @@ use crate::support::{BACKENDS, SECOND, World, join, join_within, names};
 
 /// The seed of a test: that of `OUTLAST_SEED`, to replay one, or a fresh one.
 #[allow(clippy::print_stdout)]
-fn seed(test: &str) -> u64 {
+pub(crate) fn seed(test: &str) -> u64 {
     let given = std::env::var("OUTLAST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     println!("{test}: replay with OUTLAST_SEED={seed}");
@@ -25,7 +25,7 @@ fn named(name: &str, spec: Subscription) -> Subscription {
 }
 
 /// One of every sort.
-fn subscriptions() -> Vec<Subscription> {
+pub(crate) fn subscriptions() -> Vec<Subscription> {
     let pairs = BatchSpec { size: Some(3), timeout_ms: Some(20_000) };
     vec![
         named("timed", join(&["A", "B"], 30)),
@@ -197,24 +197,31 @@ async fn a_publish_that_is_cut_off_happens_whole_or_not_at_all() {
         world.publish("B", "last", json!(1)).await;
         world.store.sync().await.unwrap();
         world.advance(SECOND * 2).await;
-        let kind = world.store.kind::<outlast_core::Artifact>();
-        let mut query = kind.query().unwrap();
-        query.page.limit = 1000;
-        let all = kind.list(&query).await.unwrap().items;
-        let places = places(&world).await;
-        for subscription in subscriptions() {
-            let mut wanted: Vec<String> = all
-                .iter()
-                .map(|artifact| artifact.as_ref().unwrap())
-                .filter(|artifact| subscription.types.contains(&artifact.type_name))
-                .map(|artifact| artifact.id().to_owned())
-                .collect();
-            let found = places.get(&subscription.name).cloned().unwrap_or_default();
-            let mut found: Vec<String> = found.into_iter().map(|(id, _)| id).collect();
-            wanted.sort();
-            found.sort();
-            assert_eq!(found, wanted, "{backend} {}", subscription.name);
-        }
-        assert_eq!(world.counts([WindowStatus::Dispatching]).await, [0], "{backend}");
+        whole(&world).await;
     }
+}
+
+/// Checks that each artifact that is there is in one place for each subscription that it matches,
+/// and that everything complete was handed over.
+pub(crate) async fn whole(world: &World) {
+    let backend = world.backend;
+    let kind = world.store.kind::<outlast_core::Artifact>();
+    let mut query = kind.query().unwrap();
+    query.page.limit = 1000;
+    let all = kind.list(&query).await.unwrap().items;
+    let places = places(world).await;
+    for subscription in subscriptions() {
+        let mut wanted: Vec<String> = all
+            .iter()
+            .map(|artifact| artifact.as_ref().unwrap())
+            .filter(|artifact| subscription.types.contains(&artifact.type_name))
+            .map(|artifact| artifact.id().to_owned())
+            .collect();
+        let found = places.get(&subscription.name).cloned().unwrap_or_default();
+        let mut found: Vec<String> = found.into_iter().map(|(id, _)| id).collect();
+        wanted.sort();
+        found.sort();
+        assert_eq!(found, wanted, "{backend} {}", subscription.name);
+    }
+    assert_eq!(world.counts([WindowStatus::Dispatching]).await, [0], "{backend}");
 }

@@ -10,6 +10,8 @@ mod bounds;
 mod clocks;
 mod concurrent;
 mod dispatching;
+mod failures;
+mod faulty;
 mod joins;
 mod orphans;
 mod restart;

@@ -102,6 +102,10 @@ async fn open(backend: &str, path: &Path, clock: &Arc<ManualClock>) -> Store {
     Store::open(opened, StoreOptions { clock: clock.clone(), ..StoreOptions::default() })
 }
 
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_micros(1_700_000_000_000_000)))
+}
+
 impl World {
     pub(crate) async fn new(backend: &'static str, subscriptions: Vec<Subscription>) -> Self {
         Self::with(backend, subscriptions, WindowOptions::default()).await
@@ -113,9 +117,30 @@ impl World {
         options: WindowOptions,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let begin = Timestamp::from_micros(1_700_000_000_000_000);
-        let clock = Arc::new(ManualClock::at(begin));
+        let clock = clock();
         let store = open(backend, &folder.path().join("store"), &clock).await;
+        Self::begin((backend, folder), clock, store, (subscriptions, options)).await
+    }
+
+    /// One over a backend of the test's own.
+    pub(crate) async fn over(
+        backend: Arc<dyn Backend>,
+        subscriptions: Vec<Subscription>,
+        options: WindowOptions,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = clock();
+        let settings = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+        let store = Store::open(backend, settings);
+        Self::begin(("its own", folder), clock, store, (subscriptions, options)).await
+    }
+
+    async fn begin(
+        (backend, folder): (&'static str, TempDir),
+        clock: Arc<ManualClock>,
+        store: Store,
+        (subscriptions, options): (Vec<Subscription>, WindowOptions),
+    ) -> Self {
         let instance = Instance::acquire(&store, false).await.unwrap();
         let recorder = Arc::new(Recorder::default());
         let windows =
