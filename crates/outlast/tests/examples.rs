@@ -154,3 +154,10 @@ fn a_store_is_counted_and_found_well() {
     ];
     assert_eq!(run("statistics", &[]), lines.join("\n"));
 }
+
+#[test]
+#[cfg(all(feature = "memory", feature = "windows"))]
+fn what_belongs_together_is_handed_over_together_after_a_restart() {
+    let lines = ["open: 2", "restored: 2", "ship 1: order + payment", "ship 2: order + payment\n"];
+    assert_eq!(run("windows", &[]), lines.join("\n"));
+}
