@@ -203,8 +203,10 @@ impl Dispatcher {
 
     async fn turn(&self, queues: &mut Queues, shutdown: &Shutdown) -> Result<Timestamp> {
         let due = self.due().await?.next;
-        // Every host is looked at, so not before one can have been silent for too long.
-        if queues.sweep_at <= self.now() {
+        // Every host is looked at, so not before one can have been silent for too long; nor much
+        // later, where the clock was set back.
+        let (now, stale_after) = (self.now(), stale_after(self.options.heartbeat));
+        if queues.sweep_at <= now || queues.sweep_at > now.plus(stale_after) {
             queues.sweep_at = self.sweep().await?.next;
         }
         for host_id in self.awaited_hosts().await? {
@@ -217,6 +219,10 @@ impl Dispatcher {
             let is_free = match self.fleet.hosts().is_free(&host_id).await {
                 // Its queue is cancelled there.
                 Err(error) if error.kind() == ErrorKind::NotFound => true,
+                Err(error) if error.is_of_one_record() => {
+                    tell(&[error]);
+                    false
+                }
                 is_free => is_free?,
             };
             if is_free && !shutdown.has_begun() {

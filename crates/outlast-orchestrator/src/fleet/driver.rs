@@ -68,7 +68,8 @@ impl Driver {
     /// Once `shutdown` has begun, a command that was not sent, or waits for its host, is returned
     /// as it is; one that runs is asked to end, and killed after its grace.
     ///
-    /// Errors are those of [`Commands`]; `IllegalTransition` if it was not pending. After an
+    /// Errors are those of [`Commands`]; `IllegalTransition` if it was not pending, unless it is
+    /// settled already and is returned as it is. After an
     /// error, or if the future is dropped, a process of this machine is killed, and the command
     /// stays as it was recorded, for recovery to find.
     pub async fn run(&self, command_id: &str, shutdown: &Shutdown) -> Result<Stored<Command>> {
@@ -79,8 +80,8 @@ impl Driver {
         }
         let is_shut_down = AtomicBool::new(false);
         let work = Work { driver: self, commands, id: command_id, shutdown, is_shut_down };
-        // On the heap, for it is large and others hold many of it.
         let span = info_span!("command", id = command_id);
+        // On the heap, for it is large and others hold many of it.
         match Box::pin(work.run(&fleet).instrument(span)).await {
             // Somebody else was faster: theirs stays.
             Err(error) if error.kind() == ErrorKind::IllegalTransition => {
