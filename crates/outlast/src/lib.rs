@@ -67,8 +67,8 @@ pub use outlast_core as core;
 pub use outlast_core::*;
 pub use outlast_store as store;
 pub use outlast_store::{
-    AuditEntry, AuditQuery, AuditState, Checkpointed, Collection, Draft, Past, Restored, Retry,
-    Store, StoreOptions, Stored, Watch,
+    AuditEntry, AuditQuery, AuditState, Backlog, Checkpointed, Collection, Draft, Past, Pulse,
+    Restored, Retry, Store, StoreOptions, Stored, Watch,
 };
 
 #[cfg(feature = "memory")]
@@ -92,7 +92,7 @@ pub use outlast_orchestrator::windows;
 #[cfg(feature = "process")]
 pub use outlast_orchestrator::{Instance, driver, process};
 #[cfg(feature = "engines")]
-pub use outlast_orchestrator::{Shutdown, Urgency, events, references, statistics};
+pub use outlast_orchestrator::{Shutdown, Urgency, events, references, statistics, telemetry};
 #[cfg(feature = "sled")]
 pub use outlast_sled as sled;
 #[cfg(feature = "sqlite")]
