@@ -365,3 +365,38 @@ fn the_example_does_its_work_on_a_fresh_clone() {
     assert!(bench.path("target/archive/outlast-core/sources.tar.9.gz").exists());
     assert!(ran.out.contains("is complete; 12 done"), "{ran:?}");
 }
+
+#[test]
+fn a_second_signal_kills_what_does_not_end() {
+    let bench = Bench::new();
+    bench.write("pipeline.toml", file("", "trap '' TERM; while :; do sleep 1; done"));
+    let mut command = bench.command(&["run", "pipeline.toml"]);
+    command.env("OUTLAST_GRACE", "1h").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_for(&bench, &mut child, "compress", "b");
+    let pid = child.id().to_string();
+    while child.try_wait().unwrap().is_none() {
+        Command::new("kill").args(["-s", "INT", &pid]).status().unwrap();
+        sleep(Duration::from_millis(100));
+    }
+    let ran = finish(child);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("once more kills it"), "{ran:?}");
+    let left = newest(&bench, DB);
+    assert_eq!((left.pipeline.status, left.stats().running), (PipelineStatus::Running, 0));
+}
+
+#[test]
+fn what_recover_has_settled_is_resumed() {
+    let bench = Bench::new();
+    bench.write("pipeline.toml", file("", SLOW));
+    let mut child = spawn(&bench, &["run", "pipeline.toml"]);
+    wait_for(&bench, &mut child, "compress", "b");
+    kill(&mut child);
+    let ran = finish(spawn(&bench, &["recover"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(newest(&bench, DB).pipeline.status, PipelineStatus::Running);
+    let ran = finish(spawn(&bench, &["run", "--resume", "pipeline.toml"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_whole(&bench, DB, 0);
+}

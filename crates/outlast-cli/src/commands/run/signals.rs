@@ -39,10 +39,10 @@ async fn pass_on(mut signals: Signals, shutdown: Shutdown) {
         signals.next().await;
         let told = if shutdown.has_begun() {
             shutdown.kill();
-            "killing the tasks that run"
+            "killing what runs"
         } else {
             shutdown.begin();
-            "asking the tasks that run to end; once more kills them"
+            "asking what runs to end; once more kills it"
         };
         // A terminal that is held must not keep the next signal from being heard.
         spawn_blocking(|| note(told));
