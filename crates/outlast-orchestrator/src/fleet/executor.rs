@@ -17,6 +17,76 @@ pub type Fragments = BoxStream<'static, Vec<Fragment>>;
 
 /// Carries commands out on hosts, in whatever way. A [`Driver`](super::Driver) calls it in an order
 /// that keeps the journal's promises: it checks, prepares, records, and only then lets go.
+///
+/// One that reaches its hosts over a network has the same three parts:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use futures_util::StreamExt;
+/// use outlast_core::{Command, Host, ProcessIdentity, Result};
+/// use outlast_orchestrator::fleet::{
+///     Completion, Execution, Executor, KillSignal, Refusal, Released, Started,
+/// };
+/// use outlast_store::Stored;
+///
+/// #[derive(Debug)]
+/// struct Network;
+///
+/// #[async_trait]
+/// impl Executor for Network {
+///     async fn validate(&self, _: &Stored<Host>, command: &Stored<Command>) -> Result<(), Refusal> {
+///         match command.spec.op.as_str() {
+///             "pull" => Ok(()),
+///             other => Err(Refusal::new("unknown_op", format!("{other} is no operation"))),
+///         }
+///     }
+///
+///     async fn start(
+///         &self,
+///         _: &Stored<Host>,
+///         command: &Stored<Command>,
+///     ) -> Result<Box<dyn Started>, Refusal> {
+///         Ok(Box::new(Request { command_id: command.id().to_owned() }))
+///     }
+/// }
+///
+/// struct Request {
+///     command_id: String,
+/// }
+///
+/// #[async_trait]
+/// impl Started for Request {
+///     fn identity(&self) -> Option<&ProcessIdentity> {
+///         None
+///     }
+///
+///     async fn release(self: Box<Self>) -> Result<Released> {
+///         // ... send the request; its id lets the host tell a repeated one ...
+///         let output = futures_util::stream::empty().boxed();
+///         Ok(Released { execution: Arc::new(Answer { request: *self }), output })
+///     }
+/// }
+///
+/// struct Answer {
+///     request: Request,
+/// }
+///
+/// #[async_trait]
+/// impl Execution for Answer {
+///     async fn ended(&self) -> Result<Completion> {
+///         // ... wait for the answer to self.request.command_id ...
+///         # let _ = &self.request.command_id;
+///         Ok(Completion::exited(0))
+///     }
+///
+///     async fn signal(&self, _: KillSignal) -> Result<()> {
+///         // ... send it ...
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Executor: Debug + Send + Sync + 'static {
     /// Whether the command can be carried out there at all: a refusal blocks it, and nothing was

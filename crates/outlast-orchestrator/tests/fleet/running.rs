@@ -14,7 +14,7 @@ use outlast_orchestrator::fleet::{
 };
 use outlast_orchestrator::process::{Fragment, Life, LogStream, life};
 use outlast_orchestrator::{Instance, Shutdown};
-use outlast_store::{Store, Stored};
+use outlast_store::{Store, StoreOptions, Stored};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::support::{BACKENDS, DURABLE, Scene, driving, op, output, shell, soon};
@@ -340,6 +340,33 @@ async fn a_command_whose_contact_is_lost_has_failed_unless_its_host_is_to_go_awa
         let done = soon("the end", ran).await.unwrap().unwrap();
         assert_eq!(done.status, CommandStatus::Suspicious, "{name}");
         assert_eq!(done.exit_code, (!is_lost).then_some(0), "{name}");
+    }
+}
+
+/// Nobody else looks after its deadlines here, and time is the world's.
+#[tokio::test]
+async fn a_driver_keeps_the_times_of_its_command_by_itself() {
+    for name in BACKENDS {
+        let scene = Scene::new(name).await;
+        let store = Store::open(scene.backend.clone(), StoreOptions::default());
+        let fleet = Fleet::new(&store);
+        fleet.hosts().register("h1", Host::new("attic", store.clock().now())).await.unwrap();
+        let instance = Instance::acquire(&store, false).await.unwrap();
+        let driver = Driver::new(&instance, Arc::new(LocalExecutor::new(store.clock().clone())));
+        let folder = tempfile::tempdir().unwrap();
+        let sign = folder.path().join("sign");
+        let line = format!("while [ ! -e {} ]; do sleep 0.05; done", sign.display());
+        let spec = OpSpec { warning_ms: 20, timeout_ms: 40, ..shell(&line) };
+        let id = fleet.commands().begin("h1", spec).await.unwrap().id().to_owned();
+        let decide = async {
+            let mut watch = store.kind::<Command>().watch(&id).unwrap();
+            while watch.next().await.unwrap().unwrap().status != CommandStatus::TimeoutPending {}
+            std::fs::write(&sign, "").unwrap();
+        };
+        let shutdown = Shutdown::default();
+        let (ran, ()) =
+            soon("the command", async { tokio::join!(driver.run(&id, &shutdown), decide) }).await;
+        assert_eq!(ran.unwrap().status, CommandStatus::Success, "{name}");
     }
 }
 
