@@ -6,6 +6,7 @@
 
 mod crash;
 mod effects;
+mod engines;
 mod fence;
 mod handlers;
 mod overrides;
@@ -16,3 +17,4 @@ mod strange;
 mod support;
 #[path = "../support/timed.rs"]
 mod timed;
+mod windows;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use outlast_core::{
     Agent, AgentStatus, Claim, Clock, Command, CommandLine, CommandStatus, Entity, Event,
-    HistoryQuery, ManualClock, OnIdle, OpSpec, Page, Pipeline, PipelineRecovery, PipelineStatus,
-    RecoveryPolicy, Run, Scope, Session, SessionStatus, Status, StreamQuery, Swarm, SwarmConfig,
-    SwarmStatus, Task, TaskSpec, TaskStatus, Timestamp, Versioned, Window, WindowKind,
+    HistoryQuery, Key, ManualClock, OnIdle, OpSpec, Page, Pipeline, PipelineRecovery,
+    PipelineStatus, RecoveryPolicy, Run, Scope, Session, SessionStatus, Status, StreamQuery, Swarm,
+    SwarmConfig, SwarmStatus, Task, TaskSpec, TaskStatus, Timestamp, Versioned, Window, WindowKind,
     WindowStatus,
 };
 use outlast_orchestrator::Instance;
+use outlast_orchestrator::recovery::{RecoveryOptions, RecoveryReport, recover};
 use outlast_store::Store;
 
 use tempfile::TempDir;
@@ -115,7 +116,7 @@ pub(crate) fn window(kind: WindowKind, status: WindowStatus, now: Timestamp) -> 
         window_count: None,
         opened_at_seq: 1,
         created_at: now,
-        window_end: Some(now.plus(Duration::from_secs(60))),
+        window_end: Some(now.plus(Duration::from_mins(1))),
         finished_at: None,
         dispatch: None,
         error: None,
@@ -179,7 +180,7 @@ pub(crate) async fn claim(store: &Store, id: &str, holder: &str) {
 /// The state and the version number of what [`place`] made.
 pub(crate) async fn found(store: &Store, kind: &str) -> (String, u64) {
     let stored_kind = if matches!(kind, "join" | "batch") { "window" } else { kind };
-    let key = outlast_core::Key::new(stored_kind, IT).unwrap();
+    let key = Key::new(stored_kind, IT).unwrap();
     let record = store.get(&[key]).await.unwrap().remove(0).live().unwrap().unwrap();
     let state = record.attrs[&outlast_core::AttrName::status()].to_string();
     (state, record.version.n)
@@ -211,4 +212,19 @@ pub(crate) async fn events(store: &Store) -> Vec<Event> {
 /// What the store says it is now: the last revision there is.
 pub(crate) async fn revision(store: &Store) -> u64 {
     versions(store).await.iter().map(|version| version.revision.0).max().unwrap_or(0)
+}
+
+/// What a recovery does by the defaults.
+pub(crate) async fn recovered(site: &Site) -> RecoveryReport {
+    let instance = acquire(&site.store).await;
+    recover(&instance, &RecoveryOptions::default()).await.unwrap()
+}
+
+/// The keys that were written together with this one, the last time it was.
+pub(crate) async fn together(store: &Store, kind: &str, id: &str) -> Vec<String> {
+    let versions = versions(store).await;
+    let key = Key::new(kind, id).unwrap();
+    let last = versions.iter().rfind(|version| version.key == key).unwrap().revision;
+    let same = versions.iter().filter(|version| version.revision == last);
+    same.map(|version| version.key.to_string()).collect()
 }
