@@ -97,9 +97,11 @@ impl Engine {
             };
             window = next;
         }
-        let again = match self.delivery(&window).await? {
-            Ok(delivery) => self.deliver(&window, delivery).await?,
-            Err(why) => self.give_up(&window, &why).await.map(|()| None)?,
+        let again = match self.delivery(&window).await {
+            Ok(Ok(delivery)) => self.deliver(&window, delivery).await?,
+            Ok(Err(why)) => self.give_up(&window, &why).await.map(|()| None)?,
+            Err(error) if error.is_of_one_record() => self.record_failure(&window, &error).await?,
+            Err(error) => return Err(error),
         };
         taken.done(again);
         Ok(())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use outlast_core::{
-    AttrName, AttrValue, Claim, Filter, Limits, Query, Result, Subscription, Test, Timestamp,
-    Window, WindowItem, WindowKind, WindowStatus,
+    AttrName, AttrValue, Claim, ErrorKind, Filter, Limits, Query, Result, Subscription, Test,
+    Timestamp, Window, WindowItem, WindowKind, WindowStatus,
 };
 use outlast_store::{Store, Stored};
 use xxhash_rust::xxh3::xxh3_128;
@@ -101,9 +101,15 @@ impl Engine {
             if self.options.acknowledge == Acknowledge::Strict {
                 return Err(error);
             }
+            let error = self.instance.fenced(error).await;
             self.load.losses.fetch_add(1, Ordering::AcqRel);
             metrics::counter!(telemetry::WINDOW_LOSSES).increment(1);
             tracing::error!(%error, "what was published with relaxed acknowledgement is lost");
+            if error.kind() == ErrorKind::Fenced {
+                // Nothing that is taken in from now on would ever be written.
+                self.shutdown.kill();
+                return Err(error);
+            }
             if tries == SYNCS {
                 return Err(error);
             }

@@ -1,8 +1,9 @@
 //! What is done about a window that cannot go on as it was.
 
 use outlast_core::{
-    Action, Actor, AttrName, AttrValue, Cause, Claim, Consumption, Entity, Event, EventCategory,
-    EventLevel, Expect, Filter, Key, Op, Query, Result, Test, Window, WindowItem, WindowStatus,
+    Action, Actor, Artifact, AttrName, AttrValue, Cause, Claim, Consumption, Entity, ErrorKind,
+    Event, EventCategory, EventLevel, Expect, Filter, Key, Op, Query, Result, Slot, Test, Window,
+    WindowItem, WindowStatus,
 };
 use outlast_store::{Draft, Stored};
 use serde_json::json;
@@ -30,9 +31,15 @@ impl Engine {
         }
         let artifacts: Vec<&str> = artifacts.iter().map(String::as_str).collect();
         for ids in artifacts.chunks(AT_ONCE) {
-            let found = self.artifacts(ids).await?;
-            around.artifacts.extend(found.into_keys());
-            around.consumptions.extend(self.consumptions(ids).await?);
+            let keys: Vec<Key> =
+                ids.iter().map(|id| Key::new(Artifact::KIND, *id)).collect::<Result<_>>()?;
+            let found = ids.iter().zip(self.store().get(&keys).await?);
+            // One that is damaged is there: handing it over will say what is wrong with it.
+            let found = found.filter(|(_, slot)| matches!(slot, Slot::Live(_) | Slot::Damaged(_)));
+            around.artifacts.extend(found.map(|(id, _)| (*id).to_owned()));
+            for one in self.consumptions(ids).await? {
+                around.consumptions.entry(one.artifact_id.clone()).or_default().push(one);
+            }
         }
         for windows in windows.chunks(AT_ONCE) {
             let claims: Vec<Key> = windows
@@ -64,12 +71,18 @@ impl Engine {
         }
     }
 
-    /// Claims the place of a window that nobody has claimed.
-    pub(super) async fn claim_again(&self, window: &Stored<Window>) -> Result<()> {
+    /// Claims the place of a window, if nobody has. Says whether it is its own now.
+    pub(super) async fn claim_again(&self, window: &Stored<Window>, is_free: bool) -> Result<bool> {
+        if !is_free {
+            return Ok(false);
+        }
         let mut draft = self.instance.draft(recovery());
         let claim = Claim { holder: window.id().to_owned(), claimed_at: self.now() };
         draft.create(&claim_of(window), &claim)?.fence(window);
-        self.instance.commit(&draft).await.map(drop)
+        match self.instance.commit(&draft).await {
+            Err(error) if error.kind() == ErrorKind::Exists => Ok(false),
+            claimed => claimed.map(|_| true),
+        }
     }
 
     /// Takes items out of a window whose artifacts are gone or consumed. Says whether it waits on.

@@ -77,7 +77,8 @@ impl Restored {
 pub(super) struct Around {
     pub(super) items: HashMap<String, Vec<Stored<WindowItem>>>,
     pub(super) artifacts: HashSet<String>,
-    pub(super) consumptions: Vec<Consumption>,
+    /// By artifact.
+    pub(super) consumptions: HashMap<String, Vec<Consumption>>,
     /// Who has claimed the place of a window, by the id of the window.
     pub(super) holders: HashMap<String, Option<String>>,
 }
@@ -87,9 +88,9 @@ impl Around {
     fn holds(&self, item: &Item, window: &Window) -> bool {
         item.artifacts.iter().all(|id| {
             let id = id.to_string();
-            let is_consumed = self.consumptions.iter().any(|one| {
-                one.artifact_id == id
-                    && one.consumer == window.agent_name
+            let consumptions = self.consumptions.get(&id).map_or(&[][..], Vec::as_slice);
+            let is_consumed = consumptions.iter().any(|one| {
+                one.consumer == window.agent_name
                     && one.subscription.as_ref().is_none_or(|name| *name == window.subscription)
             });
             self.artifacts.contains(&id) && !is_consumed
@@ -169,14 +170,23 @@ impl Engine {
     }
 
     async fn resume(&self, windows: Vec<Stored<Window>>, report: &mut Restored) -> Result<()> {
-        let mut around = self.around(&windows).await?;
-        for window in windows {
-            let items = around.items.remove(window.id()).unwrap_or_default();
-            let resumed = self.resume_one(&window, items, &around, report).await;
-            match resumed {
-                Err(error) if error.is_of_one_record() => report.fail(window.id(), error),
-                other => other?,
+        match self.around(&windows).await {
+            Ok(mut around) => {
+                for window in windows {
+                    self.resume_one(&window, &mut around, report).await?;
+                }
             }
+            // One record hides the others: each window is looked at by itself.
+            Err(error) if error.is_of_one_record() => {
+                for window in windows {
+                    match self.around(std::slice::from_ref(&window)).await {
+                        Ok(mut around) => self.resume_one(&window, &mut around, report).await?,
+                        Err(error) if error.is_of_one_record() => report.fail(window.id(), error),
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -184,10 +194,10 @@ impl Engine {
     async fn resume_one(
         &self,
         window: &Stored<Window>,
-        items: Vec<Stored<WindowItem>>,
-        around: &Around,
+        around: &mut Around,
         report: &mut Restored,
     ) -> Result<()> {
+        let items = around.items.remove(window.id()).unwrap_or_default();
         let group = Window::group_of(&window.agent_name, &window.subscription);
         let holder = around.holders.get(window.id()).cloned().flatten();
         let is_holder = holder.as_deref() == Some(window.id());
@@ -196,12 +206,17 @@ impl Engine {
             Some(known) if known.fingerprint != window.fingerprint => {
                 "its subscription asks for something else now"
             }
-            Some(_) if holder.is_some() && !is_holder => "another window took its place",
+            Some(_) if !is_holder && !self.claim_again(window, holder.is_none()).await? => {
+                "another window took its place"
+            }
             Some(subscription) => {
-                let mut open = Open::restored(window, items, subscription)?;
-                if !is_holder {
-                    self.claim_again(window).await?;
-                }
+                let mut open = match Open::restored(window, items, subscription) {
+                    Err(error) if error.is_of_one_record() => {
+                        report.fail(window.id(), error);
+                        return Ok(());
+                    }
+                    restored => restored?,
+                };
                 let (kept, gone): (Vec<Item>, Vec<Item>) =
                     open.items.into_iter().partition(|item| around.holds(item, window));
                 open.items = kept;

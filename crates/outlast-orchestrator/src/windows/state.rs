@@ -303,8 +303,9 @@ mod tests {
     #[test]
     fn the_fields_of_a_batch_are_rounded_and_never_negative() {
         let now = state(&batch(2, Some(5), Some(61_900)), 1_249);
-        assert_eq!(now.common.elapsed_seconds, 1.2);
-        assert_eq!((now.timeout_seconds, now.timeout_remaining_seconds), (Some(61), Some(60.7)));
+        let elapsed = Some(now.common.elapsed_seconds);
+        assert_eq!((elapsed, now.timeout_remaining_seconds), (Some(1.2), Some(60.7)));
+        assert_eq!(now.timeout_seconds, Some(61));
         assert_eq!((now.items_target, now.items_remaining), (Some(5), Some(3)));
         let late = state(&batch(7, Some(5), Some(1_000)), 5_000);
         assert_eq!((late.timeout_remaining_seconds, late.items_remaining), (Some(0.0), Some(0)));
@@ -338,6 +339,8 @@ mod tests {
 
     #[test]
     fn a_join_says_what_it_waits_for_and_until_when() {
+        use Urgency::{Caution, Critical, Safe, Warning};
+
         let timed = join_at(JoinWithin::Time(10_000), 10_000, 0);
         assert_eq!((timed.expires_in_seconds, timed.expires_in_artifacts), (Some(0.0), None));
         assert!(!timed.is_expired, "in its last moment it is not over");
@@ -353,7 +356,6 @@ mod tests {
         assert_eq!(counted(5).expires_in_seconds, None);
         assert_eq!((counted(13).is_expired, counted(14).is_expired), (false, true));
         let urgency = [5, 9, 11, 12, 13].map(|seq| counted(seq).common.urgency);
-        use Urgency::{Caution, Critical, Safe, Warning};
         assert_eq!(urgency, [Safe, Caution, Caution, Warning, Critical]);
     }
 

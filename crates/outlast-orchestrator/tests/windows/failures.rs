@@ -173,6 +173,70 @@ async fn artifacts_that_are_gone_never_make_a_join_partial_and_never_hold_a_batc
 }
 
 #[tokio::test]
+async fn who_has_lost_the_right_learns_it_with_relaxed_acknowledgement_too() {
+    for backend in BACKENDS {
+        let acknowledge = Acknowledge::Relaxed(Duration::from_millis(1));
+        let options = WindowOptions { acknowledge, ..WindowOptions::default() };
+        let world = World::with(backend, vec![batched(Some(5), None)], options).await;
+        let leases = world.store.kind::<Lease>();
+        let lease = leases.get("run").await.unwrap();
+        leases.replace(&lease, (*lease).clone()).await.unwrap();
+        world.try_publish("A", json!({ "name": "lost" })).await.unwrap();
+        let fenced = world.windows.sync().await.unwrap_err();
+        assert_eq!(fenced.kind(), ErrorKind::Fenced, "{backend} {fenced}");
+        assert_eq!(world.windows.stats().losses, 1);
+        let closed = world.try_publish("A", json!({ "name": "late" })).await.unwrap_err();
+        assert_eq!(closed.kind(), ErrorKind::Closed, "{backend}");
+    }
+}
+
+/// Writes a record as a newer program would.
+async fn make_unreadable<T: outlast_core::Entity>(world: &World, id: &str) {
+    let key = world.store.kind::<T>().key(id).unwrap();
+    let slot = world.store.get(std::slice::from_ref(&key)).await.unwrap().remove(0);
+    let record = slot.live().unwrap().unwrap();
+    let mut draft = world.store.draft();
+    draft.op(outlast_core::Op::Put(outlast_core::Put {
+        key,
+        expect: outlast_core::Expect::Live,
+        schema: T::SCHEMA + 1,
+        attrs: record.attrs,
+        state: record.state,
+    }));
+    draft.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_unreadable_record_stops_neither_a_restart_nor_the_others() {
+    for backend in BACKENDS {
+        let specs = || vec![join(&["A", "B"], 60)];
+        let world = World::new(backend, specs()).await;
+        let mut artifacts = Vec::new();
+        for key in 0..4 {
+            artifacts.push(world.publish("A", "a", json!(key)).await.artifact_id);
+        }
+        let windows = world.windows_in(WindowStatus::Waiting).await;
+        let item = world.windows.items(windows[0].id()).await.unwrap().remove(0);
+        make_unreadable::<outlast_core::WindowItem>(&world, item.id()).await;
+        make_unreadable::<outlast_core::Window>(&world, windows[1].id()).await;
+        make_unreadable::<Artifact>(&world, &artifacts[2]).await;
+
+        let world = world.restart(specs(), SECOND).await;
+        let restored = world.windows.restored();
+        assert_eq!((restored.waiting, restored.unreadable, restored.changes()), (2, 2, 0));
+        for key in [2, 3] {
+            world.publish("B", "b", json!(key)).await;
+        }
+        assert_eq!(world.recorder.take(), [group(&["a", "b"])], "{backend}");
+        for _ in 0..10 {
+            world.advance(world.options.most_retry_delay).await;
+        }
+        let [dead] = &world.windows_in(WindowStatus::DeadLetter).await[..] else { panic!() };
+        assert!(dead.error.as_ref().unwrap().contains("newer program"), "{backend} {dead:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_has_lost_the_right_to_drive_changes_nothing_any_more() {
     for backend in BACKENDS {
         let world = World::new(backend, vec![batched(Some(2), Some(1000))]).await;

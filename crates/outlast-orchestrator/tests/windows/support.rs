@@ -196,7 +196,7 @@ impl World {
         let mut query = kind.query().unwrap();
         query.page.limit = 1000;
         let all = kind.list(&query).await.unwrap().items;
-        let all = all.into_iter().map(Result::unwrap);
+        let all = all.into_iter().filter_map(Result::ok);
         all.filter(|window| window.status == status).collect()
     }
 
