@@ -1,26 +1,32 @@
 //! `outlast stats`: how much of what there is.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
+use outlast::statistics::{
+    self, Health, HealthLimits, KindCount, Problem, RecoveryFigures, Statistics,
+};
 use outlast::tasks::RunState;
 use outlast::{
-    AttrName, AttrValue, Kind, Query, Result, Space, Status as _, Store, TaskStatus, Timestamp,
+    AgentStatus, CommandStatus, Kind, PipelineStatus, Result, Status, Store, TaskStatus, Timestamp,
+    WindowStatus,
 };
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::output::{Output, Table, moment};
+use crate::output::{Output, Table, moment, words};
 use crate::runs;
 
-/// Count what the store holds: entities by kind and status, work that waits, bytes, the last run
+/// Count what the store holds: entities by kind and status, work that waits, bytes, what is wrong
 ///
 /// With --json: {"backend", "location", "store", "schema_version", "durability", "read_only",
 /// "bytes", "free_bytes", "kinds": [{"kind", "space", "total", "by_status": {status: count}}],
-/// "streams": [kind], "backlog": tasks not settled, "last_run": null or {"id", "file",
-/// "created_at", "tasks", "outcome": completed, failed, interrupted or unfinished}}.
+/// "streams": [kind], "active_swarms", "active_agents", "total_sessions", "recent_audit_entries":
+/// of the last hour, at most 10000, "backlog": tasks not settled, "unsettled": {"tasks", "agents",
+/// "commands", "pipelines", "windows"}, "last_run": null or {"id", "file", "created_at", "tasks",
+/// "outcome": completed, failed, interrupted or unfinished}, "last_recovery": null or {"at",
+/// "duration_ms", "changed", "error_count", "quarantined"}, "problems": [{"severity": warning or
+/// critical, "code", "message"}]}.
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {}
 
@@ -34,18 +40,27 @@ struct View {
     read_only: bool,
     bytes: u64,
     free_bytes: u64,
-    kinds: Vec<KindView>,
+    kinds: Vec<KindCount>,
     streams: Vec<Kind>,
+    active_swarms: u64,
+    active_agents: u64,
+    total_sessions: u64,
+    recent_audit_entries: u64,
     backlog: u64,
+    unsettled: Unsettled,
     last_run: Option<RunView>,
+    last_recovery: Option<RecoveryFigures>,
+    problems: Vec<Problem>,
 }
 
+/// How much of what is not over.
 #[derive(Serialize)]
-struct KindView {
-    kind: Kind,
-    space: Space,
-    total: u64,
-    by_status: BTreeMap<String, u64>,
+struct Unsettled {
+    tasks: u64,
+    agents: u64,
+    commands: u64,
+    pipelines: u64,
+    windows: u64,
 }
 
 #[derive(Serialize)]
@@ -69,47 +84,42 @@ pub(crate) async fn run(_args: &StatsArgs, store: &Store, context: &mut Context)
 
 async fn gather(store: &Store) -> Result<View> {
     let info = store.info();
-    let size = store.backend().size().await?;
-    let held = store.backend().kinds().await?;
-    let mut kinds = Vec::new();
-    for (space, kind) in held.entities {
-        kinds.push(count(store, space, kind).await?);
-    }
+    let found = statistics::gather(store).await?;
+    let Health { problems, .. } = statistics::health(store, &HealthLimits::default()).await;
+    let unsettled = Unsettled {
+        tasks: unsettled::<TaskStatus>(&found, "task"),
+        agents: unsettled::<AgentStatus>(&found, "agent"),
+        commands: unsettled::<CommandStatus>(&found, "command"),
+        pipelines: unsettled::<PipelineStatus>(&found, "pipeline"),
+        windows: unsettled::<WindowStatus>(&found, "window"),
+    };
     Ok(View {
-        backend: info.name,
+        backend: found.backend,
         location: info.location,
         store: info.store.to_string(),
-        schema_version: info.schema_version,
-        durability: info.durability.to_string(),
+        schema_version: found.schema_version,
+        durability: found.durability.to_string(),
         read_only: info.read_only,
-        bytes: size.bytes,
-        free_bytes: size.free,
-        backlog: backlog(&kinds),
-        kinds,
-        streams: held.streams.into_iter().collect(),
+        bytes: found.bytes,
+        free_bytes: found.free_bytes,
+        kinds: found.kinds,
+        streams: found.streams,
+        active_swarms: found.active_swarms,
+        active_agents: found.active_agents,
+        total_sessions: found.total_sessions,
+        recent_audit_entries: found.recent_audit_entries,
+        backlog: unsettled.tasks,
+        unsettled,
         last_run: last_run(store).await?,
+        last_recovery: found.last_recovery,
+        problems,
     })
 }
 
-async fn count(store: &Store, space: Space, kind: Kind) -> Result<KindView> {
-    let query = Query { space, ..Query::of(kind.clone()) };
-    let counts = store.count(&query, &[AttrName::status()]).await?;
-    let mut by_status = BTreeMap::new();
-    for (group, count) in counts.groups {
-        if let [Some(AttrValue::Text(status))] = group.as_slice() {
-            by_status.insert(status.to_string(), count);
-        }
-    }
-    Ok(KindView { kind, space, total: counts.total, by_status })
-}
-
-/// Tasks that are not over.
-fn backlog(kinds: &[KindView]) -> u64 {
-    let tasks = kinds.iter().filter(|kind| kind.kind.as_str() == "task");
-    let counts = tasks.flat_map(|kind| &kind.by_status);
-    let open = counts
-        .filter(|(status, _)| TaskStatus::parse(status).is_ok_and(|status| !status.is_settled()));
-    open.map(|(_, count)| count).sum()
+/// How many entities of a kind are not over.
+fn unsettled<S: Status>(found: &Statistics, kind: &str) -> u64 {
+    let open = S::ALL.iter().filter(|status| !status.is_settled());
+    open.map(|status| found.count(kind, status.as_str())).sum()
 }
 
 async fn last_run(store: &Store) -> Result<Option<RunView>> {
@@ -127,7 +137,16 @@ fn print(out: &mut Output, view: &View) -> Result<(), Failure> {
     let View { backend, location, schema_version, durability, bytes, free_bytes, .. } = view;
     out.line(&format!("store     {backend}, {location}, layout {schema_version}, {durability}"))?;
     out.line(&format!("size      {bytes} bytes, {free_bytes} of them free"))?;
-    out.line(&format!("backlog   {} tasks not settled", view.backlog))?;
+    let Unsettled { tasks, agents, commands, pipelines, windows } = &view.unsettled;
+    out.line(&format!(
+        "backlog   {tasks} tasks not settled, {agents} agents, {commands} commands, \
+         {pipelines} pipelines, {windows} windows"
+    ))?;
+    let View { active_swarms, active_agents, total_sessions, recent_audit_entries, .. } = view;
+    out.line(&format!(
+        "activity  {active_swarms} active swarms, {active_agents} active agents, \
+         {total_sessions} sessions, {recent_audit_entries} changes in the last hour"
+    ))?;
     match &view.last_run {
         Some(RunView { id, file, created_at, tasks, outcome }) => {
             let at = moment(*created_at);
@@ -135,12 +154,26 @@ fn print(out: &mut Output, view: &View) -> Result<(), Failure> {
         }
         None => out.line("last run  none")?,
     }
+    match &view.last_recovery {
+        Some(RecoveryFigures { at, changed, error_count, .. }) => {
+            let at = moment(*at);
+            out.line(&format!("recovery  {at}, {changed} changed, {error_count} problems"))?;
+        }
+        None => out.line("recovery  never")?,
+    }
+    for Problem { severity, message, .. } in &view.problems {
+        out.line(&format!("{:<9} {message}", words(severity)))?;
+    }
     out.line("")?;
+    kinds(&view.kinds).print(out)
+}
+
+fn kinds(kinds: &[KindCount]) -> Table {
     let mut table = Table::new(&["KIND", "TOTAL", "BY STATUS"]);
-    for kind in &view.kinds {
+    for kind in kinds {
         let counts = kind.by_status.iter().map(|(status, count)| format!("{count} {status}"));
         let counts: Vec<_> = counts.collect();
         table.row([kind.kind.to_string(), kind.total.to_string(), counts.join(", ")]);
     }
-    table.print(out)
+    table
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use outlast::recovery::Table;
 use outlast::{Error, OnIdle, RecoveryPolicy, Result};
 
+use super::retention;
 use crate::config::Config;
 use crate::duration;
 
@@ -24,7 +25,8 @@ pub(super) struct Key {
     pub(super) set: fn(&mut Config, &str) -> Result<()>,
 }
 
-pub(super) const KEYS: &[Key] = &[
+/// Those that are not about retention.
+const KEYS: &[Key] = &[
     Key {
         name: "db",
         env: "OUTLAST_DB",
@@ -95,13 +97,6 @@ pub(super) const KEYS: &[Key] = &[
         about: "whether who changed something and why is recorded: true or false",
         set: |config, text| put(&mut config.audit, choice(text, &SWITCH)),
     },
-    Key {
-        name: "retention.tasks",
-        env: "OUTLAST_RETENTION_TASKS",
-        default: "30d",
-        about: "how old settled tasks get before prune removes them",
-        set: |config, text| put(&mut config.task_retention, duration::parse(text)),
-    },
 ];
 
 const RECOVERY: [(&str, RecoveryPolicy); 3] = [
@@ -113,9 +108,14 @@ const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
 const ON_IDLE: [(&str, OnIdle); 2] = [("mark", OnIdle::Mark), ("interrupt", OnIdle::Interrupt)];
 
 impl Key {
+    /// Every setting.
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        KEYS.iter().chain(retention::KEYS)
+    }
+
     /// The setting a file calls so.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.name == name)
+        Self::all().find(|key| key.name == name)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod file;
 mod key;
+mod retention;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
 use outlast::recovery::Table;
+use outlast::retention::Policies;
 use outlast::{Error, Location, OnIdle, RecoveryPolicy, Result};
 
 use crate::args::Global;
-use crate::config::key::{KEYS, Key};
+use crate::config::key::Key;
 use crate::exit;
 pub(crate) use key::overrides;
 
@@ -42,8 +44,8 @@ pub(crate) struct Config {
     pub(crate) locking: bool,
     /// Whether who changed something and why is recorded.
     pub(crate) audit: bool,
-    /// How old settled tasks and their output get before `prune` removes them.
-    pub(crate) task_retention: Duration,
+    /// How long what is over is kept.
+    pub(crate) retention: Policies,
 }
 
 /// Where settings come from besides the arguments.
@@ -103,9 +105,9 @@ impl Config {
             recover: Table::default(),
             locking: true,
             audit: true,
-            task_retention: Duration::ZERO,
+            retention: Policies::default(),
         };
-        KEYS.iter().try_for_each(|key| (key.set)(&mut config, key.default))?;
+        Key::all().try_for_each(|key| (key.set)(&mut config, key.default))?;
         Ok(config)
     }
 
@@ -114,7 +116,7 @@ impl Config {
         for (name, value) in settings {
             let place = path.display();
             let key = Key::named(&name).ok_or_else(|| {
-                let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+                let names: Vec<_> = Key::all().map(|key| key.name).collect();
                 let names = names.join(", ");
                 Error::invalid(format!("{place}: there is no setting {name:?}; there are {names}"))
             })?;
@@ -131,8 +133,8 @@ impl Config {
             if name == FILE_ENV || MARKERS.contains(&name) {
                 continue;
             }
-            let key = KEYS.iter().find(|key| key.env == name).ok_or_else(|| {
-                let names: Vec<_> = KEYS.iter().map(|key| key.env).chain([FILE_ENV]).collect();
+            let key = Key::all().find(|key| key.env == name).ok_or_else(|| {
+                let names: Vec<_> = Key::all().map(|key| key.env).chain([FILE_ENV]).collect();
                 let names = names.join(", ");
                 Error::invalid(format!("there is no setting {name} to take; there are {names}"))
             })?;
@@ -147,7 +149,7 @@ impl Config {
 
 /// The settings and the exit codes, for `--help`.
 pub(crate) fn help() -> String {
-    let lines = KEYS.iter().map(|key| {
+    let lines = Key::all().map(|key| {
         let Key { name, env, default, about, .. } = key;
         format!("  {name}, {env}\n      {about} [default: {default}]\n")
     });

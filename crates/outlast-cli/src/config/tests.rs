@@ -9,7 +9,7 @@ fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
 }
 
 /// A setting with a value that is not its default, and that value as it is read.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 25] = [
     ("db", "sled:elsewhere"),
     ("max_concurrent", "7"),
     ("grace", "3s"),
@@ -21,6 +21,20 @@ const OTHERS: [(&str, &str); 11] = [
     ("locking", "false"),
     ("audit", "false"),
     ("retention.tasks", "12h"),
+    ("retention.swarms", "never"),
+    ("retention.agents", "1h"),
+    ("retention.sessions", "2d"),
+    ("retention.commands", "1w"),
+    ("retention.pipelines", "never"),
+    ("retention.windows", "1d"),
+    ("retention.artifacts", "0s"),
+    ("retention.consumptions", "1d"),
+    ("retention.events", "90d"),
+    ("retention.commits", "never"),
+    ("retention.logs", "1d"),
+    ("retention.checkpoints", "3"),
+    ("retention.log_bytes", "never"),
+    ("retention.log_entries", "1000"),
 ];
 
 fn toml_of(name: &str, value: &str) -> String {
@@ -32,7 +46,7 @@ fn toml_of(name: &str, value: &str) -> String {
 
 #[test]
 fn each_setting_is_read_from_the_environment_and_from_a_file() {
-    assert_eq!(OTHERS.len(), KEYS.len());
+    assert_eq!(OTHERS.len(), Key::all().count());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
     let none = Sources::default();
@@ -53,9 +67,16 @@ fn each_setting_is_read_from_the_environment_and_from_a_file() {
 }
 
 #[test]
+fn what_nobody_sets_is_as_in_the_library() {
+    let config = Config::load(&flags(None, None), &Sources::default()).unwrap();
+    assert_eq!(config.retention, Policies::default());
+    assert_eq!(config.recover, Table::default());
+}
+
+#[test]
 fn each_setting_is_documented() {
     let help = help();
-    for key in KEYS {
+    for key in Key::all() {
         for part in [key.name, key.env, key.default, key.about] {
             assert!(help.contains(part), "{part}");
         }
@@ -109,6 +130,9 @@ fn a_value_that_cannot_be_is_refused_and_its_place_named() {
         ("OUTLAST_LOCKING", "on"),
         ("OUTLAST_AUDIT", ""),
         ("OUTLAST_RETENTION_TASKS", "-1d"),
+        ("OUTLAST_RETENTION_SWARMS", "forever"),
+        ("OUTLAST_RETENTION_CHECKPOINTS", "never"),
+        ("OUTLAST_RETENTION_LOG_BYTES", "1GB"),
         ("OUTLAST_MAX_CONCURENT", "3"),
     ];
     for (name, value) in table {

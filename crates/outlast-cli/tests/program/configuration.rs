@@ -66,7 +66,7 @@ fn a_file_that_is_no_configuration_is_refused_in_one_line_with_its_path() {
         ("binary", b"\xff\xfe\x00\x01", "binary"),
         ("syntax", b"# fine\ndb = \n", "line 2"),
         ("unknown", b"databse = \"x\"\n", "there is no setting \"databse\"; there are db, "),
-        ("unknown-in-table", b"[retention]\nlogs = \"1d\"\n", "retention.logs"),
+        ("unknown-in-table", b"[retention]\noutput = \"1d\"\n", "retention.output"),
         ("type", b"db = [1]\n", "array"),
         ("value", b"max_concurrent = 0\n", "max_concurrent"),
         ("url", b"db = \"state.db\"\n", "sqlite:PATH"),

@@ -337,3 +337,28 @@ fn an_open_window_says_how_it_will_end() {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
+
+#[test]
+fn stats_count_every_kind_and_say_what_waits() {
+    on_each(|bench| {
+        let stats = bench.json(&["stats"]);
+        assert_eq!((&stats["active_swarms"], &stats["active_agents"]), (&json!(2), &json!(2)));
+        assert_eq!(stats["total_sessions"], 1);
+        assert!(stats["recent_audit_entries"].as_u64().unwrap() > 10, "{stats}");
+        let unsettled =
+            json!({"tasks": 0, "agents": 2, "commands": 1, "pipelines": 1, "windows": 1});
+        assert_eq!((&stats["unsettled"], &stats["backlog"]), (&unsettled, &json!(0)));
+        assert_eq!((&stats["last_recovery"], &stats["problems"]), (&Value::Null, &json!([])));
+        let kinds = stats["kinds"].as_array().unwrap();
+        let command = kinds.iter().find(|kind| kind["kind"] == "command").unwrap();
+        assert_eq!(command["by_status"], json!({"executing": 1, "orphaned": 1, "success": 1}));
+        assert_eq!(stats["streams"], json!(["command_log", "event", "log"]));
+
+        assert_eq!(bench.run(&["recover"]).code, 0);
+        let stats = bench.json(&["stats"]);
+        assert!(stats["last_recovery"]["changed"].as_u64().unwrap() > 0, "{stats}");
+        let text = bench.run(&["stats"]).out;
+        assert!(text.contains("activity  1 active swarms, 1 active agents, 1 sessions"), "{text}");
+        assert!(text.contains("\nrecovery  2"), "{text}");
+    });
+}
