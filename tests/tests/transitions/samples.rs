@@ -122,6 +122,7 @@ impl Sample for Window {
             subscription_index: 0,
             fingerprint: "0".into(),
             correlation_key: None,
+            types: Vec::new(),
             required: BTreeMap::new(),
             collected: BTreeMap::new(),
             items_collected: 0,
