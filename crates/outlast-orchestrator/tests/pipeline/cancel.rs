@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use outlast_core::{Actor, Cause, Error, ErrorKind, Id, PipelineStatus};
+use outlast_core::{Actor, Cause, Error, ErrorKind, Id, PipelineStatus, Result, WriteSet};
 use outlast_orchestrator::fleet::Completion;
 use outlast_orchestrator::fleet::pipeline::{ConductorOptions, Pipelines};
 use outlast_store::{Store, StoreOptions};
@@ -107,22 +107,25 @@ async fn calling_off_races_with_every_step_and_nothing_begins_after_it() {
     }
 }
 
+/// While it is broken, no outcome can be written.
+fn refuse_outcomes(broken: &Arc<AtomicBool>) -> impl Fn(&WriteSet) -> Result<()> + use<> {
+    let broken = broken.clone();
+    move |set| {
+        let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
+        let is_outcome = versions.any(|one| one.key.kind.as_str() == "stage_outcome");
+        if broken.load(Ordering::Relaxed) && is_outcome {
+            return Err(Error::unavailable("a test"));
+        }
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn a_cancellation_that_was_cut_off_is_completed_by_the_next_or_by_the_drive() {
     for by_drive in [false, true] {
         let backend = memory().backend().clone();
         let broken = Arc::new(AtomicBool::new(false));
-        let hook = {
-            let broken = broken.clone();
-            move |set: &outlast_core::WriteSet| {
-                let mut versions = set.commits.iter().flat_map(|commit| &commit.versions);
-                let is_outcome = versions.any(|one| one.key.kind.as_str() == "stage_outcome");
-                if broken.load(Ordering::Relaxed) && is_outcome {
-                    return Err(Error::unavailable("a test"));
-                }
-                Ok(())
-            }
-        };
+        let hook = refuse_outcomes(&broken);
         let hooked = Hooked::new((backend, None), hook);
         let store = Store::open(Arc::new(hooked), StoreOptions::default());
         register(&store).await;
@@ -143,4 +146,29 @@ async fn a_cancellation_that_was_cut_off_is_completed_by_the_next_or_by_the_driv
         let state = pipelines.state(pipeline.id()).await.unwrap();
         assert_eq!((table(&state).as_str(), state.is_over()), ("ccc ccc ccc", true));
     }
+}
+
+#[tokio::test]
+async fn a_cancellation_that_was_cut_off_is_completed_by_a_drive_that_is_under_way() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let hook = refuse_outcomes(&broken);
+    let hooked = Hooked::new((memory().backend().clone(), None), hook);
+    let store = Store::open(Arc::new(hooked), StoreOptions::default());
+    register(&store).await;
+    let (world, pipelines) = (World::default(), Pipelines::of(&store));
+    world.tell("pull", "a", Act::Hold);
+    let pipeline = pipelines.create(&deploy()).await.unwrap();
+    let options = ConductorOptions { max_concurrent: 1, ..ConductorOptions::default() };
+    let conductor = conductor(&store, &world, options).await;
+    let calling_off = async {
+        world.has_begun("pull", "a").await;
+        broken.store(true, Ordering::Relaxed);
+        pipelines.cancel(pipeline.id()).await.unwrap_err();
+        broken.store(false, Ordering::Relaxed);
+        world.let_go("pull", "a", Completion::exited(0));
+    };
+    let (state, ()) =
+        within(async { tokio::join!(drive(&conductor, pipeline.id()), calling_off) }).await;
+    assert_eq!(state.pipeline.status, PipelineStatus::Cancelled);
+    assert_eq!((table(&state).as_str(), world.begun().len()), ("scc ccc ccc", 1));
 }

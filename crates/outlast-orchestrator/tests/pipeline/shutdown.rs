@@ -1,6 +1,6 @@
 //! The sign to stop, and what is over its time.
 
-use outlast_core::{CommandStatus, OpSpec, PipelineRecovery, PipelineStatus};
+use outlast_core::{CommandStatus, ErrorKind, OpSpec, PipelineRecovery, PipelineStatus};
 use outlast_orchestrator::Shutdown;
 use outlast_orchestrator::fleet::pipeline::{ConductorOptions, Definition, OnTimeout};
 
@@ -100,6 +100,24 @@ async fn what_is_over_its_time_is_killed_if_that_was_asked_for() {
         let state = drive(&conductor, pipeline.id()).await;
         assert_eq!(state.pipeline.status, PipelineStatus::Partial);
         assert_eq!(table(&state), "fs");
+        assert_tidy(&site.store).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_executor_that_panics_ends_the_drive_and_not_the_pipeline() {
+    everywhere(async |site| {
+        site.world.tell("switch", "a", Act::Panic);
+        site.world.tell("switch", "b", Act::Hold);
+        let id = site.pipelines().create(&resumable()).await.unwrap().id().to_owned();
+        let conductor = site.conductor().await;
+        let error = within(conductor.drive(&id, &Shutdown::default())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        site.world.tell("switch", "a", Act::Exit(0));
+        site.world.tell("switch", "b", Act::Exit(0));
+        let state = drive(&conductor, &id).await;
+        assert_eq!((table(&state).as_str(), site.world.times("pull", "a")), ("sss sss sss", 1));
         assert_tidy(&site.store).await;
     })
     .await;

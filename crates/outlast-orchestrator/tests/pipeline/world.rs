@@ -24,6 +24,8 @@ pub(crate) enum Act {
     Hold,
     /// It cannot be carried out.
     Refuse,
+    /// Whoever carries it out has a defect.
+    Panic,
 }
 
 /// The hosts of a test. What was not told ends well at once.
@@ -82,6 +84,7 @@ impl Executor for World {
         command: &Stored<Command>,
     ) -> Result<Box<dyn Started>, Refusal> {
         let completion = match self.act(host, command) {
+            Act::Panic => panic!("a test"),
             Act::Exit(code) => Some(Completion::exited(code)),
             _ => None,
         };

@@ -37,6 +37,8 @@ pub(super) struct Drive {
     stop: Shutdown,
     /// How often in a row somebody else was faster.
     overtaken: u32,
+    /// Whether it has to be read again.
+    is_stale: bool,
 }
 
 impl Drive {
@@ -49,6 +51,7 @@ impl Drive {
             under_way: HashSet::new(),
             stop: Shutdown::default(),
             overtaken: 0,
+            is_stale: false,
         }
     }
 
@@ -92,6 +95,9 @@ impl Drive {
 
     async fn go_on(&mut self, shutdown: &Shutdown) -> Result<()> {
         while !shutdown.has_begun() {
+            if std::mem::take(&mut self.is_stale) {
+                self.moves.reload().await?;
+            }
             match self.moves.state.next_step() {
                 Step::Over => return Ok(()),
                 Step::Wait => self.wait_for(StageStatus::Running, shutdown).await?,
@@ -202,7 +208,10 @@ impl Drive {
         };
         let Some(place) = self.places.remove(&id) else { return Ok(()) };
         self.under_way.remove(&place);
-        self.moves.take_note(place, outcome?);
+        let outcome = outcome?;
+        // It could not begin, or was cut off: the pipeline is not what it was read as.
+        self.is_stale |= outcome.status == StageStatus::Pending;
+        self.moves.take_note(place, outcome);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What a pipeline comes to: as text, as JSON, and as an exit code.
 
 use outlast::fleet::pipeline::{PipelineState, Progress, StageStats};
-use outlast::{PipelineStatus, StageStatus, Status as _};
+use outlast::{PipelineRecovery, PipelineStatus, StageStatus, Status as _};
 use serde_json::json;
 
 use crate::commands::run::pipeline::live::word;
@@ -100,8 +100,12 @@ pub(super) fn summary(state: &PipelineState, exit: Exit, out: &mut Output) -> Re
         let more = left.len() - MOST_NAMED;
         out.line(&format!("  and {more} more; outlast pipelines {id} lists them"))?;
     }
-    if !pipeline.status.is_settled() {
-        note("outlast run --resume goes on with it");
+    match (pipeline.status.is_settled(), pipeline.recovery) {
+        (true, _) => {}
+        (false, PipelineRecovery::Resume) => note("outlast run --resume goes on with it"),
+        (false, PipelineRecovery::Orphan) => {
+            note("it is not to be gone on with; outlast run --resume settles it as orphaned");
+        }
     }
     out.flush()
 }
