@@ -37,6 +37,8 @@ pub const WINDOW_LOSSES: &str = "outlast_window_losses_total";
 
 /// Deltas that were read from the feed, once for all subscriptions.
 pub const SYNC_DELTAS: &str = "outlast_sync_deltas_total";
+/// Reads of the feed that failed; those that may succeed later are tried again.
+pub const SYNC_FAILURES: &str = "outlast_sync_failures_total";
 /// Subscriptions that follow at the moment.
 pub const SYNC_FOLLOWERS: &str = "outlast_sync_followers";
 /// Times a subscription had to begin anew.

@@ -32,10 +32,11 @@ impl Chosen {
 pub struct SyncOptions {
     /// The kinds of entities.
     pub kinds: Chosen,
-    /// How many of the last events of the log a snapshot holds. With 0, events are not told at all.
+    /// How many of the last events of the log a snapshot holds, at most 1000. With 0, events are
+    /// not told at all.
     pub events: u32,
-    /// How many settled commands a snapshot holds: the newest by their ids. Those that are not
-    /// settled are there in any case.
+    /// How many settled commands a snapshot holds, at most 1000: the newest by their ids. Those that
+    /// are not settled are there in any case.
     pub commands: u32,
     /// The same of pipelines.
     pub pipelines: u32,
@@ -45,7 +46,8 @@ pub struct SyncOptions {
     pub most: u32,
     /// How many bytes of content a snapshot holds at most.
     pub most_bytes: usize,
-    /// How many deltas wait for a subscription that is not asked, before it has to begin anew.
+    /// How many deltas wait for a subscription that is not asked, before it has to begin anew; 1 to
+    /// 65 536.
     pub queue: usize,
     /// After how much silence the position is told again; never when absent.
     pub beacon: Option<Duration>,

@@ -53,7 +53,10 @@ async fn read_on(
         let stretch = journal::stretch(feed.store(), incarnation, *at).await;
         let stretch = stretch.map_err(|error| match error.kind() {
             ErrorKind::Compacted => Fate::Out(Reason::Compacted),
-            _ => Fate::Failed(error),
+            _ => {
+                metrics::counter!(telemetry::SYNC_FAILURES).increment(1);
+                Fate::Failed(error)
+            }
         })?;
         for delta in stretch.deltas {
             *at = delta.revision;

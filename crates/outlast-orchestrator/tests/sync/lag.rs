@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use outlast_core::{Prune, PrunePlan, Revision};
 use outlast_orchestrator::sync::{Feed, Message, Mirror, Position, Reason, SyncOptions};
 use outlast_orchestrator::telemetry;
@@ -131,4 +132,17 @@ async fn a_closed_store_ends_the_feed_with_an_error() {
     store.close().await.unwrap();
     let error = waiting.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), outlast_core::ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn as_a_stream_it_ends_with_its_first_error() {
+    let store = memory();
+    let messages = Feed::of(&store).subscribe(quiet(256)).into_stream();
+    let mut messages = std::pin::pin!(messages);
+    assert!(matches!(messages.next().await, Some(Ok(Message::Init(_)))));
+    commit(&store, [put(&key("item", "a"), "1")]).await;
+    assert!(matches!(messages.next().await, Some(Ok(Message::Delta(_)))));
+    store.close().await.unwrap();
+    assert!(matches!(messages.next().await, Some(Err(_))));
+    assert!(messages.next().await.is_none());
 }

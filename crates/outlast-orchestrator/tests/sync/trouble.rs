@@ -6,11 +6,13 @@ use futures_util::FutureExt;
 use outlast_core::{Backend, Error, ErrorKind, RandomIds};
 use outlast_memory::Memory;
 use outlast_orchestrator::sync::{Feed, Message, SyncOptions};
+use outlast_orchestrator::telemetry;
 use outlast_store::{Store, StoreOptions};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::hooked::Hooked;
+use crate::recorder::counting;
 use crate::support::{commit, delta, init, key, names, open, put};
 
 #[tokio::test]
@@ -68,19 +70,22 @@ async fn followed() -> (Store, Hooked, outlast_orchestrator::sync::Subscription)
     (store, backend, subscription)
 }
 
-#[tokio::test]
-async fn a_read_that_may_succeed_later_is_tried_again() {
-    let (store, backend, mut subscription) = followed().await;
-    // It takes its place as soon as it is asked for what comes next.
-    let mut waiting = Box::pin(subscription.next());
-    assert!((&mut waiting).now_or_never().is_none());
-    tokio::task::yield_now().await;
-    for _ in 0..2 {
-        backend.refuse_changes(Error::unavailable("away"));
-    }
-    let revision = commit(&store, [put(&key("item", "a"), "1")]).await;
-    let Message::Delta(told) = waiting.await.unwrap() else { panic!() };
-    assert_eq!(told.revision, revision);
+#[test]
+fn a_read_that_may_succeed_later_is_tried_again() {
+    counting(|counted| async move {
+        let (store, backend, mut subscription) = followed().await;
+        // It takes its place as soon as it is asked for what comes next.
+        let mut waiting = Box::pin(subscription.next());
+        assert!((&mut waiting).now_or_never().is_none());
+        tokio::task::yield_now().await;
+        for _ in 0..2 {
+            backend.refuse_changes(Error::unavailable("away"));
+        }
+        let revision = commit(&store, [put(&key("item", "a"), "1")]).await;
+        let Message::Delta(told) = waiting.await.unwrap() else { panic!() };
+        assert_eq!(told.revision, revision);
+        assert_eq!(counted.value(telemetry::SYNC_FAILURES), 2);
+    });
 }
 
 #[tokio::test]

@@ -138,3 +138,47 @@ async fn what_was_refused_or_given_up_is_not_in_the_backlog() {
     draft.commit().await.unwrap_err();
     assert_eq!(store.backlog(), Backlog::default());
 }
+
+/// Notes the spans that are made: their names, and their level.
+#[derive(Clone, Debug, Default)]
+struct Spans(Arc<std::sync::Mutex<Vec<(&'static str, tracing::Level)>>>);
+
+impl tracing::Subscriber for Spans {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        let mut spans = self.0.lock().unwrap();
+        spans.push((span.metadata().name(), *span.metadata().level()));
+        tracing::span::Id::from_u64(spans.len() as u64)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {}
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn every_group_is_a_span_for_those_who_look_closely() {
+    let spans = Spans::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(spans.clone(), || {
+        runtime.block_on(async {
+            let store = Store::open(Arc::new(Memory::new(&RandomIds)), StoreOptions::default());
+            for id in ["a", "b"] {
+                store.kind::<Note>().create(id, &note("text")).await.unwrap();
+            }
+        });
+    });
+    let spans = spans.0.lock().unwrap();
+    let groups = spans.iter().filter(|(name, _)| *name == "group");
+    let levels: Vec<_> = groups.map(|(_, level)| *level).collect();
+    assert_eq!(levels, [tracing::Level::DEBUG; 2]);
+}
