@@ -13,7 +13,7 @@ use outlast_core::{
 };
 use outlast_memory::Memory;
 use outlast_orchestrator::swarm::{AgentHandle, NewSwarm, Orchestra, SwarmHandle};
-use outlast_store::{Store, StoreOptions};
+use outlast_store::{Store, StoreOptions, Stored};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -77,9 +77,12 @@ async fn an_agent_whose_move_was_not_answered_is_handed_over_all_the_same() {
     assert_eq!(look(&orchestra).await.unwrap(), (["a", "b", "c"].map(str::to_owned).into(), 0));
 }
 
-/// An agent that runs in swarm `s`, in a store where that swarm is destroyed by another process
-/// between reading and writing, when an agent first comes to `status`.
-async fn destroyed_before(status: &'static str) -> (Orchestra, AgentHandle, Arc<ManualClock>) {
+/// A store in which another process does something between reading and writing, when an agent
+/// first comes to `status`.
+fn meanwhile<F: Future<Output = Result<()>> + Send>(
+    status: &'static str,
+    what: impl Fn(Orchestra) -> F + Send + Sync + 'static,
+) -> (Orchestra, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(SystemClock::default().now()));
     let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
     let memory = Arc::new(Memory::new(&RandomIds));
@@ -87,13 +90,18 @@ async fn destroyed_before(status: &'static str) -> (Orchestra, AgentHandle, Arc<
     let is_done = AtomicBool::new(false);
     let hook = move |set: &WriteSet| {
         if comes_to(set, status) && !is_done.swap(true, Ordering::Relaxed) {
-            let destroy = async { elsewhere.swarm("s").destroy().await.map(drop) };
-            return block_in_place(|| Handle::current().block_on(destroy));
+            return block_in_place(|| Handle::current().block_on(what(elsewhere.clone())));
         }
         Ok(())
     };
-    let orchestra =
-        Orchestra::new(&Store::open(Arc::new(Hooked::new((memory, None), hook)), options));
+    let store = Store::open(Arc::new(Hooked::new((memory, None), hook)), options);
+    (Orchestra::new(&store), clock)
+}
+
+/// Swarm `s` with a running agent, of which another process destroys the swarm.
+async fn destroyed_before(status: &'static str) -> (Orchestra, AgentHandle, Arc<ManualClock>) {
+    let destroy = |there: Orchestra| async move { there.swarm("s").destroy().await.map(drop) };
+    let (orchestra, clock) = meanwhile(status, destroy);
     let new = NewSwarm::new(SwarmConfig::new("s", "work", 3)).called("s");
     let swarm = orchestra.swarms().create(new).await.unwrap();
     swarm.activate().await.unwrap();
@@ -125,6 +133,26 @@ async fn no_agent_waits_for_a_retry_in_a_swarm_that_was_destroyed_meanwhile() {
     assert_eq!(agent.fail("broken").await.unwrap().status, AgentStatus::Failed);
     let swarm = orchestra.swarm("s").get().await.unwrap();
     assert_eq!((swarm.status, swarm.metrics.failed), (SwarmStatus::Destroyed, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_failed_again_meanwhile_waits_its_new_time() {
+    let fail_again = |there: Orchestra| async move {
+        there.agent("b").start().await?;
+        there.agent("b").fail("broken again").await.map(drop)
+    };
+    let (orchestra, clock) = meanwhile("spawning", fail_again);
+    for id in ["a", "b"] {
+        let agent = orchestra.agents().create(agent().called(id)).await.unwrap();
+        agent.start().await.unwrap();
+        agent.fail("broken").await.unwrap();
+    }
+    clock.advance(Duration::from_secs(2));
+    let due = orchestra.retries().due().await.unwrap();
+    assert_eq!(due.agents.iter().map(Stored::id).collect::<Vec<_>>(), ["a"]);
+    let waiting = orchestra.agent("b").get().await.unwrap();
+    assert_eq!((waiting.status, waiting.retry_count), (AgentStatus::Retrying, 2));
+    assert_eq!(due.next, waiting.next_retry_at);
 }
 
 /// Polls a future at most so often and drops it, and says whether it came to its end.
