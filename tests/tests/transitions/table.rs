@@ -71,7 +71,7 @@ pub(crate) const PIPELINE: &str = "
 ";
 
 pub(crate) const STAGE: &str = "
-    pending > running skipped cancelled
+    pending > running failed skipped cancelled
     running > success failed cancelled + pending
     success* >
     failed* >
@@ -88,7 +88,7 @@ pub(crate) const HOST: &str = "
 ";
 
 pub(crate) const WINDOW: &str = "
-    waiting > dispatching expired orphaned cancelled
+    waiting > dispatching expired orphaned cancelled + completed
     dispatching > completed flushed dead_letter
     orphaned > waiting cancelled
     expired* >
