@@ -13,8 +13,8 @@ use serde_json::json;
 use super::engine::Engine;
 use super::gate::fill_batch;
 use super::open::Open;
-use super::publish::is_overtaken;
 use super::registered::most_handed_over;
+use super::retry::decided;
 use super::step::{Ending, Step, describe};
 use super::timers::Timer;
 use super::turns::Slot;
@@ -22,9 +22,6 @@ use super::work::{Held, Work};
 
 /// How many windows are ended at once: the store writes them together.
 const AT_ONCE: usize = 64;
-
-/// How often an end is decided anew when the store was not as remembered.
-const TRIES: u32 = 5;
 
 /// Clocks are corrected by less than this all the time.
 const JITTER: Duration = Duration::from_secs(1);
@@ -34,10 +31,13 @@ const JITTER: Duration = Duration::from_secs(1);
 pub(super) struct Latest(AtomicI64);
 
 impl Latest {
-    /// Whether the clock went back since it was last looked at.
-    fn went_back(&self, now: Timestamp) -> bool {
-        let latest = self.0.swap(now.as_micros(), Ordering::AcqRel);
-        Timestamp::from_micros(latest) > now.plus(JITTER)
+    /// Whether the clock went back since.
+    fn is_after(&self, now: Timestamp) -> bool {
+        Timestamp::from_micros(self.0.load(Ordering::Acquire)) > now.plus(JITTER)
+    }
+
+    fn see(&self, now: Timestamp) {
+        self.0.store(now.as_micros(), Ordering::Release);
     }
 }
 
@@ -66,9 +66,11 @@ pub(super) fn own_cause() -> Cause {
 impl Engine {
     /// Ends every window whose time is over. Says when the next one's is.
     pub(super) async fn end_due(&self) -> Result<Option<Timestamp>> {
-        if self.latest.went_back(self.now()) {
+        let now = self.now();
+        if self.latest.is_after(now) {
             self.begin_anew().await?;
         }
+        self.latest.see(now);
         loop {
             let due = self.timers.due(self.now(), AT_ONCE);
             if due.is_empty() {
@@ -85,19 +87,11 @@ impl Engine {
         };
         let demand =
             Demand { cause: own_cause(), ending, window: Some(&timer.window), is_due: true };
-        let mut tries = 1;
-        loop {
-            match self.end(timer.operation, &timer.slot, &demand).await {
-                Ok(true) => return Ok(()),
-                // Somebody else ended it, or its time is another now, for which it has a timer.
-                Ok(false) => {
-                    self.timers.disarm(timer.at, &timer.window);
-                    return Ok(());
-                }
-                Err(error) if tries < TRIES && is_overtaken(&error) => tries += 1,
-                Err(error) => return Err(error),
-            }
+        if !decided(|| self.end(timer.operation, &timer.slot, &demand)).await? {
+            // Somebody else ended it, or its time is another now, for which it has a timer.
+            self.timers.disarm(timer.at, &timer.window);
         }
+        Ok(())
     }
 
     /// Ends the window of a slot, if it is one that is meant. Says whether it was.
@@ -196,7 +190,8 @@ impl Engine {
                     skewed.map(|(slot, _)| slot.clone()).collect()
                 };
                 for slot in slots {
-                    count += u64::from(self.begin_window_anew(operation, &slot).await?);
+                    let begun = decided(|| self.begin_window_anew(operation, &slot)).await?;
+                    count += u64::from(begun);
                 }
             }
         }

@@ -107,6 +107,7 @@ mod queue;
 mod registered;
 mod repair;
 mod restore;
+mod retry;
 mod settle;
 mod snapshot;
 mod state;

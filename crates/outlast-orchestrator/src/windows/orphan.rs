@@ -8,12 +8,9 @@ use outlast_store::Stored;
 
 use super::engine::{Engine, claim_id};
 use super::open::Open;
-use super::publish::is_overtaken;
 use super::registered::Registered;
 use super::restore::slot_of;
-
-/// How often the end of what was attached is decided anew.
-const TRIES: u32 = 5;
+use super::retry::decided;
 
 impl Engine {
     /// Makes a window that was set aside one of a declared subscription.
@@ -62,13 +59,7 @@ impl Engine {
         open.version = receipt.version(&window.key);
         self.place(&mut turns, slot.clone(), open);
         drop(turns);
-        let mut tries = 1;
-        loop {
-            match self.conclude(operation, &slot).await {
-                Err(error) if tries < TRIES && is_overtaken(&error) => tries += 1,
-                other => return other.map(drop),
-            }
-        }
+        decided(|| self.conclude(operation, &slot)).await.map(drop)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use outlast_core::{
-    Artifact, ArtifactTag, Cause, Entity, Error, ErrorKind, Key, MAX_ID_BYTES, Result, WindowKind,
+    Artifact, ArtifactTag, Cause, Entity, Error, Key, MAX_ID_BYTES, Result, WindowKind,
     WindowStatus,
 };
 use uuid::Uuid;
@@ -15,13 +15,11 @@ use super::matching::accepts;
 use super::open::Open;
 use super::payload::key_at;
 use super::registered::BASE_OPS;
+use super::retry::decided;
 use super::step::{Step, skip_event};
 use super::turns::Slot;
 use super::work::{Held, Work};
 use crate::telemetry;
-
-/// How often a change is decided anew when the store was not as remembered.
-const TRIES: u32 = 5;
 
 /// How many tags an artifact may have.
 const MOST_TAGS: usize = 16;
@@ -62,13 +60,7 @@ impl Engine {
     pub(super) async fn publish(&self, artifact: Artifact, cause: Cause) -> Result<Published> {
         check(&artifact)?;
         let arrivals = self.arrivals(&artifact)?;
-        let mut tries = 1;
-        loop {
-            match self.attempt(artifact.clone(), &arrivals, cause.clone()).await {
-                Err(error) if tries < TRIES && is_overtaken(&error) => tries += 1,
-                other => return other,
-            }
-        }
+        decided(|| self.attempt(artifact.clone(), &arrivals, cause.clone())).await
     }
 
     fn arrivals(&self, artifact: &Artifact) -> Result<Vec<Arrival>> {
@@ -186,9 +178,4 @@ fn check(artifact: &Artifact) -> Result<()> {
         return Err(Error::invalid("a tag cannot be empty"));
     }
     Ok(())
-}
-
-/// Whether the store was not as remembered.
-pub(super) fn is_overtaken(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Exists | ErrorKind::NotFound)
 }

@@ -9,13 +9,10 @@ use outlast_core::{
 use super::due::Demand;
 use super::engine::Engine;
 use super::options::AtShutdown;
-use super::publish::is_overtaken;
 use super::registered::Registered;
+use super::retry::decided;
 use super::step::Ending;
 use super::turns::Slot;
-
-/// How often an end is decided anew when the store was not as remembered.
-const TRIES: u32 = 5;
 
 /// Which subscriptions.
 type Chosen<'a> = &'a (dyn Fn(&Registered) -> bool + Sync);
@@ -38,7 +35,7 @@ impl Engine {
         let slot = Slot::batch(self.declared(subscription)?);
         let ending = Ending::Dispatched(Some(FlushReason::Manual));
         let demand = Demand { cause, ending, window: None, is_due: false };
-        self.end_surely(WindowKind::Batch, &slot, &demand).await
+        decided(|| self.end(WindowKind::Batch, &slot, &demand)).await
     }
 
     /// Ends the windows of an agent, and lets nothing in any more.
@@ -91,7 +88,7 @@ impl Engine {
     ) -> Result<u64> {
         let mut count = 0;
         for slot in self.slots(operation, of).await {
-            count += u64::from(self.end_surely(operation, &slot, demand).await?);
+            count += u64::from(decided(|| self.end(operation, &slot, demand)).await?);
         }
         Ok(count)
     }
@@ -107,22 +104,6 @@ impl Engine {
             }));
         }
         found
-    }
-
-    /// Ends the window of a slot if it is meant, deciding anew as often as need be.
-    async fn end_surely(
-        &self,
-        operation: WindowKind,
-        slot: &Slot,
-        demand: &Demand<'_>,
-    ) -> Result<bool> {
-        let mut tries = 1;
-        loop {
-            match self.end(operation, slot, demand).await {
-                Err(error) if tries < TRIES && is_overtaken(&error) => tries += 1,
-                other => return other,
-            }
-        }
     }
 
     /// Calls a window off that waits or was set aside.
@@ -148,7 +129,7 @@ impl Engine {
                 let slot = slot_of_row(self.declared(&group)?, &window);
                 let ending = Ending::Cancelled(why.to_owned());
                 let demand = Demand { cause, ending, window: Some(window_id), is_due: false };
-                let ended = self.end_surely(window.operation, &slot, &demand).await?;
+                let ended = decided(|| self.end(window.operation, &slot, &demand)).await?;
                 if ended { Ok(()) } else { Err(moved_on(&window, window_id)) }
             }
             _ => Err(moved_on(&window, window_id)),
