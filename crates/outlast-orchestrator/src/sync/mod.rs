@@ -56,6 +56,9 @@
 
 mod delta;
 mod feed;
+mod gather;
+mod happening;
+mod item;
 mod journal;
 mod message;
 mod mirror;
@@ -65,8 +68,10 @@ mod snapshot;
 mod subscription;
 mod wire;
 
-pub use delta::{Appended, Delta, Happening, Item, Op};
+pub use delta::{Appended, Delta};
 pub use feed::Feed;
+pub use happening::Happening;
+pub use item::{Item, Op};
 pub use message::{Message, Position, Reason, Request};
 pub use mirror::{Mirror, Reaction};
 pub use options::{Chosen, SyncOptions};

@@ -35,8 +35,8 @@ pub struct SyncOptions {
     /// How many of the last events of the log a snapshot holds, at most 1000. With 0, events are
     /// not told at all.
     pub events: u32,
-    /// How many settled commands a snapshot holds, at most 1000: the newest by their ids. Those that
-    /// are not settled are there in any case.
+    /// How many settled commands a snapshot holds, at most 1000: the newest by their ids. Those
+    /// that are not settled are there in any case.
     pub commands: u32,
     /// The same of pipelines.
     pub pipelines: u32,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlast_core::{ErrorKind, Incarnation, Result, Revision};
+use outlast_core::{Error, ErrorKind, Incarnation, Result, Revision};
 use outlast_store::Pulse;
 use tokio::time::sleep;
 
@@ -51,13 +51,7 @@ async fn read_on(
             return Err(Fate::Out(Reason::Replaced));
         }
         let stretch = journal::stretch(feed.store(), incarnation, *at).await;
-        let stretch = stretch.map_err(|error| match error.kind() {
-            ErrorKind::Compacted => Fate::Out(Reason::Compacted),
-            _ => {
-                metrics::counter!(telemetry::SYNC_FAILURES).increment(1);
-                Fate::Failed(error)
-            }
-        })?;
+        let stretch = stretch.map_err(fate_of)?;
         for delta in stretch.deltas {
             *at = delta.revision;
             metrics::counter!(telemetry::SYNC_DELTAS).increment(1);
@@ -67,4 +61,12 @@ async fn read_on(
             return Ok(());
         }
     }
+}
+
+fn fate_of(error: Error) -> Fate {
+    if error.kind() == ErrorKind::Compacted {
+        return Fate::Out(Reason::Compacted);
+    }
+    metrics::counter!(telemetry::SYNC_FAILURES).increment(1);
+    Fate::Failed(error)
 }

@@ -9,7 +9,7 @@ use outlast_core::{Error, ErrorKind, Result, Revision};
 use tokio::time::timeout;
 
 use super::feed::{Fate, Feed, Live};
-use super::{Delta, Message, Position, Reason, Request, SyncOptions, journal, snapshot};
+use super::{Delta, Message, Position, Reason, Request, SyncOptions, gather, journal};
 use crate::telemetry;
 
 /// What one client is told: a snapshot, then every change after it.
@@ -115,7 +115,7 @@ impl Subscription {
     }
 
     async fn take_snapshot(&mut self, asked: bool) -> Result<Message> {
-        let snapshot = Arc::new(snapshot::take(self.feed.store(), &self.options).await?);
+        let snapshot = Arc::new(gather::take(self.feed.store(), &self.options).await?);
         metrics::counter!(telemetry::SYNC_SNAPSHOTS).increment(1);
         self.told = snapshot.revision;
         self.phase = Phase::CatchUp(None);

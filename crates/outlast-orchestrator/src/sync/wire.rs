@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use outlast_core::Json;
+use outlast_core::{Json, Space};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -45,4 +45,10 @@ pub(super) fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
+}
+
+/// Whether it is the lineage that need not be said.
+#[allow(clippy::trivially_copy_pass_by_ref)] // the shape serde asks for
+pub(super) fn is_first(space: &Space) -> bool {
+    *space == Space::default()
 }
