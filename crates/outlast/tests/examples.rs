@@ -161,3 +161,26 @@ fn what_belongs_together_is_handed_over_together_after_a_restart() {
     let lines = ["open: 2", "restored: 2", "ship 1: order + payment", "ship 2: order + payment\n"];
     assert_eq!(run("windows", &[]), lines.join("\n"));
 }
+
+#[test]
+#[cfg(all(feature = "memory", feature = "recovery"))]
+fn what_a_program_left_behind_is_settled_once_and_told() {
+    let lines = [
+        "2 would be changed",
+        "told: pull-7 was executing, MarkedOrphaned",
+        "agent: {Unchanged: 1, MarkedFailed: 1}",
+        "command: {MarkedOrphaned: 1}",
+        "swarm: {Unchanged: 1}",
+        "the swarm counts 1 failed of 2",
+        "1 swarm saved for the next start\n",
+    ];
+    assert_eq!(run("recovery", &[]), lines.join("\n"));
+}
+
+#[test]
+#[cfg(all(feature = "memory", feature = "retention"))]
+fn what_is_over_goes_at_its_age() {
+    let lines =
+        ["after a month: {}", "after a week: 1 command of [\"command\"]", "stuck is Executing\n"];
+    assert_eq!(run("retention", &[]), lines.join("\n"));
+}
