@@ -1,11 +1,14 @@
 //! Who does not keep up begins anew; nobody else notices.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use outlast_core::{Prune, PrunePlan, Revision};
+use outlast_core::{Prune, PrunePlan, RandomIds, Revision};
+use outlast_memory::Memory;
 use outlast_orchestrator::sync::{Feed, Message, Mirror, Position, Reason, SyncOptions};
 use outlast_orchestrator::telemetry;
+use outlast_store::{Store, StoreOptions};
 
 use crate::recorder::counting;
 use crate::support::{BACKENDS, commit, contents, delta, follow, init, key, memory, open, put};
@@ -75,10 +78,7 @@ async fn deltas_are_read_once_for_all_who_follow() {
             assert_eq!(delta.revision, second);
             told.push(delta);
         }
-        assert!(
-            told.windows(2).all(|pair| std::sync::Arc::ptr_eq(&pair[0], &pair[1])),
-            "{backend}"
-        );
+        assert!(told.windows(2).all(|pair| Arc::ptr_eq(&pair[0], &pair[1])), "{backend}");
         store.close().await.unwrap();
     }
 }
@@ -145,4 +145,30 @@ async fn as_a_stream_it_ends_with_its_first_error() {
     store.close().await.unwrap();
     assert!(matches!(messages.next().await, Some(Err(_))));
     assert!(messages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_read_any_more_once_nobody_follows() {
+    let backend = Arc::new(Memory::new(&RandomIds));
+    let store = Store::open(backend.clone(), StoreOptions::default());
+    let feed = Feed::of(&store);
+    for _ in 0..3 {
+        let mut followers: Vec<_> = (0..2).map(|_| feed.subscribe(quiet(256))).collect();
+        for follower in &mut followers {
+            init(follower).await;
+        }
+        let revision = commit(&store, [put(&key("item", "a"), "1")]).await;
+        for follower in &mut followers {
+            assert_eq!(delta(follower).await.revision, revision);
+        }
+        assert_eq!(feed.followers(), 2);
+        drop(followers);
+        assert_eq!(feed.followers(), 0);
+    }
+    // The task that read held the store, and so did the store's own task the backend.
+    drop((feed, store));
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(Arc::strong_count(&backend), 1);
 }
