@@ -260,3 +260,35 @@ fn output_that_cannot_be_written_is_an_error() {
     let output = bench.command(&["ps"]).stdout(full).output().unwrap();
     crate::bench::Ran::of(&output).refused(5, "standard output");
 }
+
+#[test]
+fn follow_goes_on_until_a_command_is_settled() {
+    use crate::world::{output_of, world};
+    use outlast::{Command, CommandStatus};
+
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", async |store| {
+        world(store).await;
+        output_of(store, "c-2", b"first\n").await;
+        hold(store, identify_self().unwrap()).await;
+    });
+    let mut command = bench.command(&["logs", "c-2", "--follow"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut seen = [0; 6];
+    out.read_exact(&mut seen).unwrap();
+    assert_eq!(&seen, b"first\n");
+
+    let url = format!("sqlite:{}", bench.path("outlast.db").display());
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let open = OpenOptions::existing();
+        let store = outlast::open_with(&url, open, StoreOptions::default()).await.unwrap();
+        output_of(&store, "c-2", b"second\n").await;
+        store.kind::<Command>().transition("c-2", CommandStatus::Success).await.unwrap();
+        store.close().await.unwrap();
+    });
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "second\n");
+    assert!(child.wait().unwrap().success());
+}

@@ -85,3 +85,26 @@ fn a_missing_store_is_not_made_to_be_recovered() {
     bench.run(&["checkpoints", "create", "swarm", "s", "--reason", "r"]).refused(5, "outlast.db");
     assert_eq!(bench.listing().len(), 0);
 }
+
+#[test]
+fn what_cannot_be_read_is_named_and_hides_no_other() {
+    let bench = Bench::new();
+    bench.fill("sqlite:outlast.db", world);
+    let path = bench.path("outlast.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let needle = b"\"task 1\"";
+    let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + 1] ^= 1;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    for args in [&["recover", "--dry-run"][..], &["recover"]] {
+        let ran = bench.run(&[args, &["--json"]].concat());
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!((ran.code, &report["quarantined"][0]["kind"]), (6, &json!("agent")), "{ran:?}");
+    }
+    assert_eq!(status(&bench, "command", "c-2"), "orphaned");
+    let text = bench.run(&["recover"]).out;
+    assert!(text.contains("unreadable: agent "), "{text}");
+}

@@ -147,7 +147,7 @@ async fn fleet(store: &Store) {
         store.kind::<StageOutcome>().create(&id, &outcome).await.unwrap();
     }
     claim(store, "host/h-1", "c-2").await;
-    output(store, "c-1").await;
+    output_of(store, "c-1", b"pulled\n").await;
 }
 
 async fn claim(store: &Store, name: &str, holder: &str) {
@@ -160,13 +160,14 @@ fn status_is_over(status: CommandStatus) -> bool {
     status.is_settled()
 }
 
-async fn output(store: &Store, id: &str) {
+/// Adds to what a command wrote.
+pub(crate) async fn output_of(store: &Store, id: &str, data: &[u8]) {
     let mut draft = store.draft();
     let attrs = Attributes::from([
         (AttrName::new("stream").unwrap(), AttrValue::from("stdout")),
         (AttrName::new("byte_offset").unwrap(), AttrValue::Int(0)),
     ]);
-    let entry = outlast::NewEntry { at: Some(at(2)), attrs, data: b"pulled\n".to_vec() };
+    let entry = outlast::NewEntry { at: Some(at(2)), attrs, data: data.to_vec() };
     draft.append(Key::new(Command::LOG, id).unwrap(), vec![entry]);
     draft.commit().await.unwrap();
 }
