@@ -21,8 +21,9 @@
 //!   makes no commit at all. When it was last carried out is kept all the same ([`last`]).
 //! - What cannot be read, or is in a state that there is none of, is reported and lies untouched.
 //! - Tasks are settled by the recovery of the [`tasks`](crate::tasks) engine: whether a run is
-//!   resumed before or after, each task is settled once. Pipelines that ask to be resumed, and
-//!   windows that were being handed over, are left to their engines.
+//!   resumed before or after, each task is settled once. Pipelines that ask to be resumed, windows
+//!   that were being handed over, and batches of which something is gone or consumed are left to
+//!   their engines.
 //!
 //! # Examples
 //!

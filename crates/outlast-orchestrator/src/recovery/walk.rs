@@ -34,16 +34,27 @@ impl<'a> Walk<'a> {
         Self { scene, report }
     }
 
-    /// Every kind, in an order in which none has to wait for what comes later.
+    /// Every kind, in an order in which none has to wait for what comes later. One that cannot be
+    /// listed keeps no other from being recovered.
     pub(super) async fn everything(&mut self) -> Result<()> {
-        self.kind::<Swarm>().await?;
-        self.kind::<Agent>().await?;
-        self.kind::<Session>().await?;
+        self.each::<Swarm>().await?;
+        self.each::<Agent>().await?;
+        self.each::<Session>().await?;
         // A stage is settled by what became of its command.
-        self.kind::<Command>().await?;
-        self.kind::<Pipeline>().await?;
-        self.kind::<Task>().await?;
-        self.kind::<Window>().await
+        self.each::<Command>().await?;
+        self.each::<Pipeline>().await?;
+        self.each::<Task>().await?;
+        self.each::<Window>().await
+    }
+
+    async fn each<T: Recoverable>(&mut self) -> Result<()> {
+        match self.kind::<T>().await {
+            Err(error) if is_of_one(&error) => {
+                self.report.fail(T::KIND, "", &error);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     async fn kind<T: Recoverable>(&mut self) -> Result<()> {

@@ -96,9 +96,13 @@ impl Pass<'_> {
     /// that is old enough to go comes into no other window any more.
     pub(super) async fn is_held(&mut self, artifact: &str) -> Result<bool> {
         if self.held.is_none() {
-            self.held = Some(self.all_held().await?);
+            self.held = Some(self.all_held().await);
         }
-        Ok(self.held.as_ref().is_some_and(|held| held.contains(artifact)))
+        match &self.held {
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(held)) => Ok(held.contains(artifact)),
+            None => Ok(false),
+        }
     }
 
     async fn all_held(&self) -> Result<HashSet<String>> {

@@ -38,7 +38,7 @@ pub(super) struct Pass<'a> {
     pub(super) room: u64,
     pub(super) sweep: Sweep,
     /// The artifacts that open windows hold, once it was asked for.
-    pub(super) held: Option<HashSet<String>>,
+    pub(super) held: Option<Result<HashSet<String>>>,
     /// What would be gone by now, by the group of its checkpoints. Empty unless it only reports.
     pub(super) gone: HashSet<String>,
     /// Whether a run would go, once it was asked for.
