@@ -8,7 +8,8 @@ use outlast_core::{
 };
 use outlast_orchestrator::retention::{Policies, Sweeper};
 
-use crate::support::{BACKENDS, DAY, attempt, completed, days_ago, ids, now, record};
+use crate::cut_off::cut_off;
+use crate::support::{BACKENDS, DAY, attempt, completed, content, days_ago, ids, now, record};
 use crate::sweeping::{agent, command, counts, create, event, fill, output, site, swarm, sweeper};
 
 #[tokio::test]
@@ -208,4 +209,30 @@ async fn what_cannot_be_read_stays_and_is_reported_and_the_others_go() {
     assert!(sweep.problems[0].to_string().contains("agent/a1"), "{:?}", sweep.problems);
     assert_eq!(ids::<outlast_core::Agent>(store).await, ["a1"]);
     assert_eq!(outlast_core::Agent::KIND, "agent");
+}
+
+#[tokio::test]
+async fn a_tick_that_was_cut_off_anywhere_is_completed_by_the_next_sweeper() {
+    for backend in BACKENDS {
+        let (mut partial, mut ended) = (0, false);
+        for polls in (0..600).step_by(7) {
+            let site = site(backend).await;
+            fill(&site, "old", DAY * 40).await;
+            site.store.kind::<Swarm>().checkpoint("old-swarm", "once").await.unwrap();
+            ended = cut_off(sweeper(&site).tick(), polls).await;
+            site.store.sync().await.unwrap();
+            let left =
+                ids::<Command>(&site.store).await.len() + ids::<Swarm>(&site.store).await.len();
+            partial += usize::from(!ended && left < 2);
+            sweeper(&site).tick().await.unwrap();
+            let content = content(&site.store).await;
+            let kept: Vec<_> = content.iter().filter(|line| line.contains("old-")).collect();
+            assert!(kept.is_empty(), "{backend} after {polls} polls: {kept:#?}");
+            site.store.close().await.unwrap();
+            if ended {
+                break;
+            }
+        }
+        assert!(ended && partial > 0, "{backend}: it was cut off in the middle, {partial} times");
+    }
 }

@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// Polls a future at most so often and drops it, and says whether it came to its end.
-async fn cut_off(future: impl Future, polls: usize) -> bool {
+pub(crate) async fn cut_off(future: impl Future, polls: usize) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
         if poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await {

@@ -20,7 +20,8 @@ async fn goes(site: &Site, expected: &[(&str, u64)], why: &str) {
     assert_eq!(counts(&sweep), expected, "{why}");
     assert_eq!(dry.removed, sweep.removed, "{why}");
     let dangling = references::check(&site.store).await.unwrap().examples;
-    let dangling: Vec<_> = dangling.iter().filter(|one| !one.to_string().contains("host/")).collect();
+    let dangling: Vec<_> =
+        dangling.iter().filter(|one| !one.to_string().contains("host/")).collect();
     assert!(dangling.is_empty(), "{why}: {dangling:?}");
 }
 
