@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Schema(schema::SchemaArgs),
 }
 
-/// The commands that only look.
+/// The commands that look at what there is; some of them can also act on one entity.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Query {
     Ps(ps::PsArgs),
