@@ -107,3 +107,35 @@ async fn count_windows_go_on_counting_after_a_restart() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_count_window_in_its_last_moment_lives_through_a_restart() {
+    for backend in BACKENDS {
+        let specs = || vec![join_within(&["A", "B"], JoinWithin::Count(3))];
+        let world = World::new(backend, specs()).await;
+        for key in ["first", "x", "y", "z"] {
+            world.publish("A", key, json!(key)).await;
+        }
+        let world = world.restart(specs(), SECOND).await;
+        assert_eq!((world.windows.restored().waiting, world.windows.restored().changes()), (4, 0));
+        world.publish("A", "one more", json!("one more")).await;
+        assert_eq!(world.counts([WindowStatus::Expired]).await, [1], "{backend}");
+    }
+}
+
+#[tokio::test]
+async fn what_opened_no_window_is_still_counted_after_a_restart() {
+    for backend in BACKENDS {
+        let specs = || vec![join_within(&["A", "B"], JoinWithin::Count(3))];
+        for (before, joins) in [(2, true), (3, false)] {
+            let world = World::new(backend, specs()).await;
+            world.publish("A", "first", json!("x")).await;
+            for _ in 0..before {
+                world.try_publish("A", json!({ "name": "keyless" })).await.unwrap();
+            }
+            let world = world.restart(specs(), SECOND).await;
+            world.publish("B", "last", json!("x")).await;
+            assert_eq!(world.recorder.take().len(), usize::from(joins), "{backend} {before}");
+        }
+    }
+}
