@@ -60,7 +60,7 @@ impl Commands {
 
     /// What became of an orphaned command after all: it succeeded or failed. Nothing else moves an
     /// orphaned command, and this moves no other. When it was given up stays recorded, and the
-    /// stage of its pipeline stays failed.
+    /// stage of its pipeline stays failed, or was begun anew.
     pub async fn reconcile(&self, id: &str, completion: &Completion) -> Result<Stored<Command>> {
         self.change(id, |command, now| {
             let settlement = Settlement::reconciled(command, completion);

@@ -59,14 +59,14 @@ async fn one_that_is_shut_down_before_it_begins_is_left_as_it_was() {
 #[tokio::test]
 async fn shutting_down_at_any_moment_loses_and_repeats_nothing() {
     everywhere(async |site| {
-        for delay in 0..30 {
+        for delay in 0..15 {
             lose_driver(&site.store).await;
             let before = STAGES.map(|op| site.world.times(op, "a"));
             let id = site.pipelines().create(&resumable()).await.unwrap().id().to_owned();
             let conductor = site.conductor().await;
             let shutdown = Shutdown::default();
             let stopping = async {
-                for _ in 0..delay * 4 {
+                for _ in 0..delay * 8 {
                     tokio::task::yield_now().await;
                 }
                 shutdown.begin();
