@@ -115,12 +115,8 @@ fn help_names_every_field_of_the_json() {
     }
 }
 
-/// Settings that the readme may not list yet, without `OUTLAST_`.
-const AWAITED: &str = "AUDIT LOCKING RECOVER RETENTION_AGENTS RETENTION_ARTIFACTS \
-                       RETENTION_CHECKPOINTS RETENTION_COMMANDS RETENTION_COMMITS \
-                       RETENTION_CONSUMPTIONS RETENTION_EVENTS RETENTION_LOGS \
-                       RETENTION_LOG_BYTES RETENTION_LOG_ENTRIES RETENTION_PIPELINES \
-                       RETENTION_SESSIONS RETENTION_SWARMS RETENTION_WINDOWS";
+/// What the names of the settings of retention begin with.
+const RETENTION: &str = "OUTLAST_RETENTION_";
 
 /// Those in the table of the readme and those of the program are the same.
 #[test]
@@ -131,18 +127,32 @@ fn the_readme_lists_every_setting_and_exit_code() {
         let words = text.split(|letter: char| !(letter.is_ascii_uppercase() || letter == '_'));
         words.filter(|word| word.starts_with("OUTLAST_")).map(str::to_owned).collect()
     };
-    let awaited = AWAITED.split_whitespace().map(|name| format!("OUTLAST_{name}")).collect();
-    let listed = &words(readme) | &awaited;
-    assert_eq!(listed, words(&help));
+    let (retention, others): (BTreeSet<_>, BTreeSet<_>) =
+        words(&help).into_iter().partition(|name| name.starts_with(RETENTION));
+    assert_eq!(&words(readme) - &BTreeSet::from([RETENTION.to_owned()]), others);
     let flat = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = |variable: &str, default: &str| {
+        let after = flat.split(&format!("{variable} ")).nth(1).unwrap();
+        let told = after.split("[default: ").nth(1).unwrap();
+        assert!(told.starts_with(&format!("{default}]")), "{variable} {default}");
+    };
     let row = |line: &str| line.starts_with("| `") && line.contains("OUTLAST_");
     for line in readme.lines().filter(|line| row(line)) {
         let default = line.split('|').nth(3).unwrap().trim().trim_matches('`');
-        let variable =
-            line.split('`').nth(if line.contains("[retention]") { 5 } else { 3 }).unwrap();
-        let told = flat.split(variable).nth(1).unwrap().split("[default: ").nth(1).unwrap();
-        assert!(told.starts_with(&format!("{default}]")), "{line}");
+        told(line.split('`').nth(3).unwrap(), default);
     }
+    // Several names, then the default of them, if it is written as it is set.
+    let ages = readme.split("or `never`:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let (mut named, mut listed) = (Vec::new(), BTreeSet::new());
+    for word in ages.split('`').skip(1).step_by(2) {
+        if word.starts_with(|letter: char| letter.is_ascii_digit()) {
+            named.drain(..).for_each(|name: String| told(&name, word));
+        } else {
+            named.push(format!("{RETENTION}{}", word.to_uppercase()));
+            listed.extend(named.last().cloned());
+        }
+    }
+    assert_eq!(listed, retention);
     let codes = (0..=9).filter(|code| help.contains(&format!("\n  {code}  ")));
     let listed = (0..=9).filter(|code| readme.contains(&format!("\n| {code} | ")));
     assert!(codes.eq(listed));
