@@ -93,7 +93,7 @@ impl Walk<'_> {
             return Ok(());
         }
         for ((entity, link), slot) in links.iter().zip(self.store.get(&keys).await?) {
-            if is_gone(&slot) && self.still_names(entity, link).await? {
+            if is_gone(&slot, link) && self.still_names(entity, link).await? {
                 let why = format!("its {} names {}, which does not exist", link.field, link.to);
                 self.add(entity.key.clone(), why);
             }
@@ -106,7 +106,7 @@ impl Walk<'_> {
         let keys = [entity.key.clone(), link.to.clone()];
         let slots = self.store.get(&keys).await?;
         let [Slot::Live(now), target] = slots.as_slice() else { return Ok(false) };
-        Ok(now.version == entity.version && is_gone(target))
+        Ok(now.version == entity.version && is_gone(target, link))
     }
 
     async fn claims(&mut self) -> Result<()> {
@@ -162,6 +162,10 @@ fn first_page<T: outlast_core::Entity>(store: &Store) -> Result<Query> {
     Ok(Query { page: Page::first(PAGE), ..store.kind::<T>().query()? })
 }
 
-fn is_gone(slot: &Slot) -> bool {
-    matches!(slot, Slot::Vacant | Slot::Tombstone { .. })
+fn is_gone(slot: &Slot, link: &Link) -> bool {
+    match slot {
+        Slot::Vacant => true,
+        Slot::Tombstone { .. } => !link.may_be_deleted,
+        Slot::Live(_) | Slot::Damaged(_) => false,
+    }
 }

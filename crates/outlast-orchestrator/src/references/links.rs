@@ -9,11 +9,19 @@ use outlast_core::{
 pub(super) struct Link {
     pub(super) field: &'static str,
     pub(super) to: Key,
+    /// Whether what it names may have been deleted, as retention does in the middle of its work:
+    /// the whole goes first, and its tombstone stays until its parts are gone.
+    pub(super) may_be_deleted: bool,
 }
 
 impl Link {
     pub(super) fn to<T: Entity>(field: &'static str, id: &str) -> Result<Self> {
-        Ok(Self { field, to: Key::new(T::KIND, id)? })
+        Ok(Self { field, to: Key::new(T::KIND, id)?, may_be_deleted: false })
+    }
+
+    /// A reference of a part to its whole.
+    fn to_whole<T: Entity>(field: &'static str, id: &str, is_over: bool) -> Result<Self> {
+        Ok(Self { may_be_deleted: is_over, ..Self::to::<T>(field, id)? })
     }
 
     fn maybe<T: Entity>(field: &'static str, id: Option<&str>) -> Result<Option<Self>> {
@@ -67,18 +75,18 @@ impl Linked for Command {
 
 impl Linked for StageOutcome {
     fn links(&self) -> Result<Vec<Link>> {
-        Ok(vec![Link::to::<Pipeline>("pipeline_id", &self.pipeline_id)?])
+        Ok(vec![Link::to_whole::<Pipeline>("pipeline_id", &self.pipeline_id, is_settled(self))?])
     }
 }
 
 impl Linked for WindowItem {
     fn links(&self) -> Result<Vec<Link>> {
-        Ok(vec![Link::to::<Window>("window_id", &self.window_id)?])
+        Ok(vec![Link::to_whole::<Window>("window_id", &self.window_id, true)?])
     }
 }
 
 impl Linked for Task {
     fn links(&self) -> Result<Vec<Link>> {
-        Ok(vec![Link::to::<Run>("run_id", &self.run_id)?])
+        Ok(vec![Link::to_whole::<Run>("run_id", &self.run_id, is_settled(self))?])
     }
 }

@@ -6,8 +6,9 @@ mod opened;
 
 use opened::{BACKENDS, open};
 use outlast_core::{
-    Agent, AgentStatus, Claim, Command, CommandStatus, Host, OpSpec, StageOutcome, StageStatus,
-    Swarm, SwarmConfig, Timestamp,
+    Agent, AgentStatus, Claim, Command, CommandLine, CommandStatus, Host, OnIdle, OpSpec,
+    RecoveryPolicy, Run, StageOutcome, StageStatus, Swarm, SwarmConfig, Task, TaskSpec, TaskStatus,
+    Timestamp,
 };
 use outlast_orchestrator::references::{References, check};
 use outlast_store::Store;
@@ -112,6 +113,36 @@ async fn a_deleted_parent_is_as_gone_as_one_that_never_was() {
         let swarms = store.kind::<Swarm>();
         swarms.delete(&swarms.get("s").await.unwrap()).await.unwrap();
         assert_eq!(check(&store).await.unwrap().dangling, 1, "{backend}");
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_retention_was_cut_off_at_is_no_finding() {
+    for backend in BACKENDS {
+        let dir = TempDir::new().unwrap();
+        let store = open(backend, &dir.path().join("state")).await;
+        let run = Run { file: "jobs.toml".to_owned(), created_at: now(), task_count: 2 };
+        store.kind::<Run>().create("r", &run).await.unwrap();
+        for (id, status) in [("over", TaskStatus::Completed), ("waiting", TaskStatus::Created)] {
+            let spec = TaskSpec {
+                name: id.to_owned(),
+                command: CommandLine::Shell("true".to_owned()),
+                cwd: None,
+                env: std::collections::BTreeMap::new(),
+                recovery: RecoveryPolicy::Interrupted,
+                max_attempts: None,
+                idle_threshold_ms: 1000,
+                on_idle: OnIdle::Mark,
+            };
+            let task = Task { status, ..Task::new("r", spec, now()) };
+            store.kind::<Task>().create(id, &task).await.unwrap();
+        }
+        let runs = store.kind::<Run>();
+        runs.delete(&runs.get("r").await.unwrap()).await.unwrap();
+        let found = check(&store).await.unwrap();
+        let expected = ["task/waiting: its run_id names run/r, which does not exist"];
+        assert_eq!(texts(&found), expected, "{backend}");
         store.close().await.unwrap();
     }
 }
