@@ -44,6 +44,7 @@ fn toml_of(name: &str, value: &str) -> String {
     }
 }
 
+/// I14 in ARCHITECTURE.md.
 #[test]
 fn each_setting_is_read_from_the_environment_and_from_a_file() {
     assert_eq!(OTHERS.len(), Key::all().count());

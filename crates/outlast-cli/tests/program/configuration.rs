@@ -19,6 +19,7 @@ fn db(place: &str) -> String {
     format!("db = \"sqlite:{place}.db\"\n")
 }
 
+/// I14 in ARCHITECTURE.md.
 #[test]
 fn the_nearest_setting_wins() {
     let bench = bench_with_stores();
@@ -86,6 +87,7 @@ fn a_file_that_is_no_configuration_is_refused_in_one_line_with_its_path() {
     bench.run(&["--config", "folder.toml", "ps"]).refused(2, "folder.toml: this is a directory");
 }
 
+/// I14 in ARCHITECTURE.md.
 #[test]
 fn a_variable_that_is_no_setting_is_refused() {
     let bench = Bench::new();

@@ -14,6 +14,7 @@ async fn take(store: &Store) {
     leases.replace(&held, Lease { holder, acquired_at: held.acquired_at }).await.unwrap();
 }
 
+/// I5 in ARCHITECTURE.md.
 #[tokio::test]
 async fn nothing_is_written_once_the_right_is_lost() {
     for backend in BACKENDS {

@@ -4,6 +4,7 @@ use outlast_orchestrator::recovery::{RecoveryOptions, Table, last, recover};
 
 use crate::support::{BACKENDS, HOUR, acquire, events, place, revision, site, versions};
 
+/// I5 in ARCHITECTURE.md.
 #[tokio::test]
 async fn a_second_recovery_makes_no_commit_at_all() {
     for backend in BACKENDS {

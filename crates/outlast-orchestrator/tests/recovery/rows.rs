@@ -90,6 +90,7 @@ const ROWS: &[Row] = &[
     ("batch", "cancelled", 3, "cancelled", None),
 ];
 
+/// I5 in ARCHITECTURE.md.
 #[test]
 fn each_cell_of_the_table_is_a_row_here() {
     let rows: BTreeSet<_> = ROWS.iter().map(|row| (row.0, row.1)).collect();

@@ -12,6 +12,7 @@ use crate::cut_off::cut_off;
 use crate::support::{BACKENDS, DAY, attempt, completed, content, days_ago, ids, now, record};
 use crate::sweeping::{agent, command, counts, create, event, fill, output, site, swarm, sweeper};
 
+/// I13 in ARCHITECTURE.md.
 #[tokio::test]
 async fn ticks_are_bounded_and_together_remove_what_a_preview_says() {
     for backend in BACKENDS {

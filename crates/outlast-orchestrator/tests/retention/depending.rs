@@ -31,6 +31,7 @@ async fn unsettled<T: Entity>(site: &Site, make: impl Fn(T::Status) -> T) {
     }
 }
 
+/// I13 in ARCHITECTURE.md.
 #[tokio::test]
 async fn what_is_not_over_stays_however_old() {
     for backend in BACKENDS {
@@ -135,6 +136,7 @@ async fn a_claim_that_a_command_left_behind_goes_with_it() {
     assert_eq!(ids::<Claim>(store).await, ["host/h1"]);
 }
 
+/// I13 in ARCHITECTURE.md.
 #[tokio::test]
 async fn an_artifact_that_an_open_window_holds_stays() {
     for backend in BACKENDS {

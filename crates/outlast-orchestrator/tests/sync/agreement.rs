@@ -146,6 +146,7 @@ async fn event_places(store: &Store) -> Vec<u64> {
     entries.into_iter().map(|entry| entry.unwrap().seq.0).collect()
 }
 
+/// I12 in ARCHITECTURE.md.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_follower_holds_what_the_history_says_at_every_revision() {
     let seed =

@@ -17,6 +17,7 @@ fn quiet(queue: usize) -> SyncOptions {
     SyncOptions { queue, beacon: None, ..SyncOptions::default() }
 }
 
+/// I9 in ARCHITECTURE.md.
 #[test]
 fn a_slow_follower_is_told_to_begin_anew_and_the_others_notice_nothing() {
     counting(|counted| async move {

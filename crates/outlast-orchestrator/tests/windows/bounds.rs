@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::support::{BACKENDS, MICRO, SECOND, World, batched, join, join_within};
 
+/// I9 in ARCHITECTURE.md.
 #[tokio::test]
 async fn windows_beyond_the_bound_are_refused_until_others_end() {
     for backend in BACKENDS {

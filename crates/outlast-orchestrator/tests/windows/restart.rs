@@ -65,6 +65,7 @@ async fn a_deadline_that_passed_meanwhile_expires_a_join_and_flushes_a_batch_onc
     }
 }
 
+/// I6 in ARCHITECTURE.md.
 #[tokio::test]
 async fn a_crash_before_the_acknowledgement_brings_the_same_dispatch_again() {
     for backend in BACKENDS {

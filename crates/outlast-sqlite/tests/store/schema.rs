@@ -64,6 +64,7 @@ async fn an_upgrade_keeps_what_there_is() {
     assert_eq!(longer().status(&house.file()).await.unwrap().current, 3);
 }
 
+/// I15 in ARCHITECTURE.md.
 #[tokio::test]
 async fn a_newer_layout_is_refused() {
     let house = House::new();
@@ -104,6 +105,7 @@ async fn a_birth_that_fails_leaves_nothing() {
     assert_eq!(house.names(), Vec::<String>::new());
 }
 
+/// I15 in ARCHITECTURE.md.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_openers_at_once_one_migrates() {
     let house = House::new();

@@ -73,6 +73,7 @@ async fn full(options: StoreOptions, text: &str) {
     refused.commit().await.unwrap();
 }
 
+/// I9 in ARCHITECTURE.md.
 #[tokio::test(start_paused = true)]
 async fn a_queue_full_of_requests_is_busy() {
     full(StoreOptions { queue: 1, ..options() }, "x").await;
