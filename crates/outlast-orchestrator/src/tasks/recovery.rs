@@ -16,8 +16,6 @@ use serde::Serialize;
 
 use super::file::TaskFile;
 use super::journal::{Journal, log_of};
-use super::options::Transitions;
-use crate::Instance;
 use crate::output::entry;
 use crate::process::{Fragment, LogStream, Survivor};
 
@@ -94,13 +92,14 @@ pub(super) struct Recovery<'a> {
 
 /// Settles a task of no run in particular as [`Runner::resume`](super::Runner::resume) settles
 /// those of the newest, by what it asks for itself or by another policy.
+#[cfg(feature = "recovery")]
 pub(crate) async fn settle(
-    instance: &Instance,
+    instance: &crate::Instance,
     task: &Stored<Task>,
     policy: Option<RecoveryPolicy>,
     grace: Duration,
 ) -> Result<Outcome> {
-    let journal = Journal::new(instance.clone(), Transitions::Strict);
+    let journal = Journal::new(instance.clone(), super::options::Transitions::Strict);
     let recovery = Recovery { journal: &journal, file: None, retry: &[], grace, policy };
     let stopped = recovery.stop(task).await;
     Ok(recovery.settle(task, stopped).await?.outcome)

@@ -9,7 +9,7 @@ use outlast_orchestrator::process::{Life, identify_self, life};
 use outlast_orchestrator::tasks::{
     Outcome, RunState, Runner, RunnerOptions, Shutdown, TaskFile, Transitions,
 };
-use outlast_store::{Store, Stored};
+use outlast_store::{Store, StoreOptions, Stored};
 
 use crate::support::{eventually, file, output, shell, store, within};
 
@@ -53,7 +53,11 @@ async fn attempts(store: &Store) -> Vec<Stored<Task>> {
 }
 
 /// One life of a runner, which crashes, is shut down, or gets to the end; true if it did.
-async fn live(store: &Store, file: &TaskFile, random: &mut fastrand::Rng) -> bool {
+///
+/// Each has a handle of its own on what is kept, as a process has: what a dead one handed over and
+/// could not write is told to nobody else.
+async fn live(kept: &Store, file: &TaskFile, random: &mut fastrand::Rng) -> bool {
+    let store = &Store::open(kept.backend().clone(), StoreOptions::default());
     let transitions = if random.bool() { Transitions::Strict } else { Transitions::Enqueued };
     let options = RunnerOptions { max_concurrent: 2, transitions, ..RunnerOptions::default() };
     let runner = Runner::acquire(store, options).await.unwrap();
@@ -79,10 +83,7 @@ async fn live(store: &Store, file: &TaskFile, random: &mut fastrand::Rng) -> boo
     })
     .await;
     let Some(state) = driven else {
-        die(store).await;
-        // What the dead runner had handed over fails now, in a store that both share.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let _ = store.sync().await;
+        die(kept).await;
         return false;
     };
     runner.release().await.unwrap();
