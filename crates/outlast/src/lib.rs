@@ -43,9 +43,12 @@
 //! # Cargo features
 //!
 //! Features add up and each compiles alone. Backends: `sqlite` and `memory` (default) and `sled`.
-//! Engines: `tasks` (Linux) runs processes and captures their output; `transfer` exports
-//! a store and imports into another; `retention` removes what is over and old enough. `testing`
-//! adds the list of cases that a backend of your own can be checked with.
+//! Engines: `swarm` (swarms, agents, sessions), `fleet` (hosts, commands, pipelines), `windows`
+//! (artifacts, joins, batches; Linux), `tasks` and `process` (programs with captured output;
+//! Linux), `recovery` (what is done at start; Linux), `retention` (removing what is over), `sync`
+//! (the change feed as a subscription), `transfer` (export and import). Any of them brings the
+//! event log, the statistics and the check of references. `testing` adds the list of cases that a
+//! backend of your own can be checked with.
 //!
 //! # What it is not
 //!
