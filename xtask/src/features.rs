@@ -97,11 +97,22 @@ mod tests {
     }
 
     #[test]
-    fn the_facade_is_tried_in_pairs_too() {
+    fn each_backend_of_the_facade_is_tried_with_each_engine() {
         check(
             FACADE,
-            &["a", "b", "c"],
-            &[&[], &["a"], &["b"], &["c"], &["a", "b"], &["a", "c"], &["b", "c"], &["a", "b", "c"]],
+            &["a", "b", "sled", "sqlite"],
+            &[
+                &[],
+                &["a"],
+                &["b"],
+                &["sled"],
+                &["sqlite"],
+                &["sled", "a"],
+                &["sled", "b"],
+                &["sqlite", "a"],
+                &["sqlite", "b"],
+                &["a", "b", "sled", "sqlite"],
+            ],
         );
     }
 }

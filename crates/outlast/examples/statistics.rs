@@ -1,4 +1,5 @@
 //! What a store holds and whether it is well, in figures that a program can pass on.
+#![allow(clippy::print_stdout)]
 
 use outlast::statistics::{self, HealthLimits};
 use outlast::{Agent, AgentStatus, Session};

@@ -1,4 +1,5 @@
 //! Following a store: a snapshot, then every change in order, and going on after a pause.
+#![allow(clippy::print_stdout)]
 
 use outlast::sync::{Feed, Message, Mirror, Reaction, SyncOptions};
 use outlast::{Session, SessionStatus};

@@ -18,7 +18,9 @@ const KERNEL_THREAD: u64 = 0x0020_0000;
 const EXEC_LOOKS: u32 = 100;
 const EXEC_PAUSE: Duration = Duration::from_millis(2);
 
-/// Where `/proc/<pid>/stat` tells the bounds of the environment, counted behind the program's name.
+/// Where `/proc/<pid>/stat` tells where the code begins, and the bounds of the environment, counted
+/// behind the program's name.
+const CODE_FIELD: usize = 23;
 const ENVIRON_FIELD: usize = 47;
 
 /// Room for an environment of usual size.
@@ -121,17 +123,14 @@ pub(super) fn carries(pid: u32, marker: &[u8]) -> bool {
 
 /// The environment a process was started with.
 ///
-/// While exec replaces it, it reads as empty or breaks off. So what was read counts only if it is
-/// as long as the kernel says that the environment is, which says nothing at all during exec.
+/// While exec replaces it, it reads as empty or breaks off anywhere. So what was read counts only
+/// if it is as long as the kernel says that the environment is, which says nothing during exec.
 fn environ(pid: u32) -> io::Result<Vec<u8>> {
     // Read at once: in pieces it would break off more often.
     let mut environ = Vec::with_capacity(ENVIRON_BYTES);
     for _ in 0..EXEC_LOOKS {
         environ.clear();
         File::open(format!("/proc/{pid}/environ"))?.read_to_end(&mut environ)?;
-        if environ.last() == Some(&0) {
-            break;
-        }
         match environ_bytes(&fs::read(format!("/proc/{pid}/stat"))?) {
             Some(bytes) if bytes == environ.len() => break,
             Some(_) => {}
@@ -141,15 +140,16 @@ fn environ(pid: u32) -> io::Result<Vec<u8>> {
     Ok(environ)
 }
 
-/// How many bytes of environment a process has, by its `/proc/<pid>/stat`; `None` while it has
-/// none set up, or none at all.
+/// How many bytes of environment a process has, by its `/proc/<pid>/stat`; `None` in the middle of
+/// exec, which sets the bounds of the code after those of the environment.
 fn environ_bytes(stat: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(stat);
     let (_, fields) = text.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace().skip(ENVIRON_FIELD);
-    let first: usize = fields.next()?.parse().ok()?;
+    let mut fields = fields.split_ascii_whitespace();
+    let code = fields.nth(CODE_FIELD)?;
+    let first: usize = fields.nth(ENVIRON_FIELD - CODE_FIELD - 1)?.parse().ok()?;
     let end: usize = fields.next()?.parse().ok()?;
-    if end == 0 { None } else { end.checked_sub(first) }
+    if code == "0" { None } else { end.checked_sub(first) }
 }
 
 /// Which run of the kernel this is.
