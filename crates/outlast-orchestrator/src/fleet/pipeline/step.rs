@@ -166,11 +166,15 @@ mod tests {
             assert!(steps < 10 * (stages + 1) * (hosts + 1), "it does not end: {board:?}");
             match next(status, stage, &board) {
                 Step::Record(places) => {
-                    places.iter().for_each(|place| board.set(*place, StageStatus::Pending));
+                    for place in &places {
+                        board.set(*place, StageStatus::Pending);
+                    }
                 }
                 Step::Begin => status = Running,
                 Step::Skip(places) => {
-                    places.iter().for_each(|place| board.set(*place, StageStatus::Skipped));
+                    for place in &places {
+                        board.set(*place, StageStatus::Skipped);
+                    }
                 }
                 Step::Start(places) => {
                     for place in places {
@@ -221,9 +225,8 @@ mod tests {
         for (stages, hosts) in [(1, 1), (1, 3), (3, 1), (2, 3), (3, 3)] {
             for course in 0..1_u32 << (stages * hosts) {
                 let fails = |place: Place| course >> (place.stage * hosts + place.host) & 1 == 1;
-                let board = play(stages, hosts, |place| match fails(place) {
-                    true => StageStatus::Failed,
-                    false => StageStatus::Success,
+                let board = play(stages, hosts, |place| {
+                    if fails(place) { StageStatus::Failed } else { StageStatus::Success }
                 });
                 for (place, status) in board.iter() {
                     let first = (0..stages).find(|stage| fails(Place { stage: *stage, ..place }));
