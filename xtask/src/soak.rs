@@ -1,5 +1,5 @@
-//! `soak`: the tests again and again, each round with seeds of its own and with more kills than a
-//! change can wait for.
+//! `soak`: the tests again and again, each round with seeds of its own, and with more kills and more
+//! windows than a change can wait for.
 //!
 //! It ends with the first failure and shows what the tests printed: the seed, and how to run just
 //! that again.
@@ -13,6 +13,9 @@ use crate::workspace::cargo;
 
 /// How often each store is killed in a round.
 const KILLS: &str = "1000";
+
+/// How many joins and batches are open at once.
+const WINDOWS: &str = "100000";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -31,7 +34,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     for round in 1..=args.rounds {
         let start = clock.monotonic();
         let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-        command.args(&args.name).env("OUTLAST_CRASH_ROUNDS", KILLS);
+        command.args(&args.name);
+        command.env("OUTLAST_CRASH_ROUNDS", KILLS).env("OUTLAST_WINDOWS", WINDOWS);
         let mut printed = Vec::new();
         let (tally, held) = tally::run(&mut command, &mut printed)?;
         let took = clock.monotonic().saturating_sub(start);

@@ -65,9 +65,10 @@ echo t{n} >> "{place}/ends"
     fn spawn(&self, args: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_outlast"))
             .current_dir(self.dir.path())
-            // It is this test's, and the program takes no setting it does not know.
+            // They are the tests', and the program takes no setting it does not know.
             .env_remove("OUTLAST_SEED")
             .env_remove("OUTLAST_CRASH_ROUNDS")
+            .env_remove("OUTLAST_WINDOWS")
             .args(args)
             .args(["--db", &self.url, "--max-concurrent", "6"])
             .env("OUTLAST_GRACE", "50ms")

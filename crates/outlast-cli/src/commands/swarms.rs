@@ -42,7 +42,7 @@ enum Act {
     Pause(Target),
     /// Let a paused one go on
     Resume(Target),
-    /// Take it apart: its agents are killed
+    /// Take it apart; its agents are left to whoever runs them, and are not tried again
     Destroy(Target),
 }
 

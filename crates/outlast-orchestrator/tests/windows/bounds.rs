@@ -116,30 +116,13 @@ async fn many_windows(backend: &'static str, count: usize) {
     assert_eq!(world.windows.stats().expired, half * 2);
 }
 
+/// How many windows there are in the ordinary test run. `OUTLAST_WINDOWS` asks for more.
+const WINDOWS: usize = 400;
+
 #[tokio::test]
 async fn many_windows_are_kept_restored_and_swept() {
+    let count = std::env::var("OUTLAST_WINDOWS").map_or(WINDOWS, |count| count.parse().unwrap());
     for backend in BACKENDS {
-        many_windows(backend, 400).await;
+        many_windows(backend, count).await;
     }
-}
-
-/// These take minutes, most of them waiting for the disk: run one with `--release -- --ignored`.
-const HUNDRED_THOUSAND: usize = 100_000;
-
-#[tokio::test]
-#[ignore = "takes minutes; the same with fewer windows runs always"]
-async fn a_hundred_thousand_windows_in_memory() {
-    many_windows("memory", HUNDRED_THOUSAND).await;
-}
-
-#[tokio::test]
-#[ignore = "takes minutes; the same with fewer windows runs always"]
-async fn a_hundred_thousand_windows_in_sqlite() {
-    many_windows("sqlite", HUNDRED_THOUSAND).await;
-}
-
-#[tokio::test]
-#[ignore = "takes minutes; the same with fewer windows runs always"]
-async fn a_hundred_thousand_windows_in_sled() {
-    many_windows("sled", HUNDRED_THOUSAND).await;
 }
