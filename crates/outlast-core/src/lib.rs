@@ -64,4 +64,6 @@ pub use record::{Damage, Entry, NewEntry, Record, Slot, Verified, Versioned};
 pub use status::status_origins;
 pub use status::{NoStatus, Status};
 pub use version::{CommitId, Epoch, Incarnation, Revision, Seq, Version};
-pub use write::{Commit, Head, Outcome, ReadSet, Receipt, Remembered, View, WriteSet, Written};
+pub use write::{
+    Commit, Head, Outcome, ReadSet, Receipt, Remembered, Terms, View, WriteSet, Written,
+};

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::write::{Commit, Head, Outcome, ReadSet, Receipt, View, WriteSet};
+use crate::write::{Commit, Head, Outcome, ReadSet, Receipt, Terms, View, WriteSet};
 use crate::{
     Action, Attributes, Batch, Durability, Entry, Epoch, Error, Expect, Key, NewEntry, Op, Put,
     Result, Revision, Seq, StreamName, Timestamp, Version, Versioned,
@@ -80,14 +80,15 @@ struct Planner {
 
 impl Planner {
     fn decide(&mut self, batch: &Batch) -> Result<Outcome> {
-        if batch.durability > self.context.durability {
+        let given = self.given(batch)?;
+        if batch.durability > given {
             return Err(Error::unsupported(format!(
-                "the store gives {} commits, the batch accepts no less than {}",
-                self.context.durability, batch.durability
+                "the store gives {given} commits, the batch accepts no less than {}",
+                batch.durability
             )));
         }
         let digest = batch.digest();
-        if let Some(outcome) = self.replayed(batch, digest)? {
+        if let Some(outcome) = self.replayed(batch, digest, given)? {
             return Ok(outcome);
         }
         if let Some((key, expected)) = batch.ops.iter().find_map(|op| self.unmet(op)) {
@@ -97,16 +98,48 @@ impl Planner {
         let commit = self.commit(batch, digest)?;
         if is_empty(&commit) {
             self.touch(batch);
-            return Ok(Outcome::Applied(self.receipt(&commit, self.view.revision)));
+            return Ok(Outcome::Applied(self.receipt(&commit, self.view.revision, given)));
         }
-        let receipt = self.receipt(&commit, commit.revision);
+        let receipt = self.receipt(&commit, commit.revision, given);
         self.adopt(&commit);
         self.touch(batch);
         self.set.commits.push(commit);
         Ok(Outcome::Applied(receipt))
     }
 
-    fn replayed(&self, batch: &Batch, digest: u64) -> Result<Option<Outcome>> {
+    /// What the batch is going to survive, if everything it names may be named now.
+    fn given(&self, batch: &Batch) -> Result<Durability> {
+        if self.view.unsettled.contains(&batch.id) {
+            let id = batch.id;
+            return Err(Error::indeterminate(format!(
+                "nobody can say yet whether commit {id} was applied; repeat it with the same id"
+            )));
+        }
+        let usual = self.context.durability;
+        if self.view.terms.is_empty() {
+            return Ok(usual);
+        }
+        let mut given = None;
+        for op in &batch.ops {
+            let Some(name) = op.key().or_else(|| op.stream()) else { continue };
+            let durability = match self.view.terms.get(name) {
+                Some(Terms::Refuses(kind, why)) => return Err(Error::new(*kind, why.clone())),
+                Some(Terms::Gives(durability)) => *durability,
+                None => usual,
+            };
+            if !matches!(op, Op::Assert { .. }) {
+                given = Some(given.map_or(durability, |given: Durability| given.min(durability)));
+            }
+        }
+        Ok(given.unwrap_or(usual))
+    }
+
+    fn replayed(
+        &self,
+        batch: &Batch,
+        digest: u64,
+        durability: Durability,
+    ) -> Result<Option<Outcome>> {
         let id = batch.id;
         if let Some(known) = self.view.commits.get(&id) {
             if known.digest != digest {
@@ -118,7 +151,7 @@ impl Planner {
                 id,
                 revision: known.revision,
                 at: known.at,
-                durability: self.context.durability,
+                durability,
                 versions: known.versions.clone(),
                 appended: known.appended.clone(),
             })));
@@ -285,13 +318,13 @@ impl Planner {
         Ok(())
     }
 
-    fn receipt(&self, commit: &Commit, revision: Revision) -> Receipt {
+    fn receipt(&self, commit: &Commit, revision: Revision, durability: Durability) -> Receipt {
         let remembered = commit.remembered();
         Receipt {
             id: commit.id,
             revision,
             at: commit.at,
-            durability: self.context.durability,
+            durability,
             versions: remembered.versions,
             appended: remembered.appended,
         }

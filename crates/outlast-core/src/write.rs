@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::{
-    AttrValue, Attributes, CommitId, Durability, Entry, Expect, Key, Revision, Seq, StreamName,
-    Timestamp, Version, Versioned,
+    AttrValue, Attributes, CommitId, Durability, Entry, ErrorKind, Expect, Key, Revision, Seq,
+    StreamName, Timestamp, Version, Versioned,
 };
 
 /// What a plan needs to know. Fetched in one snapshot.
@@ -63,6 +63,20 @@ pub struct View {
     pub commits: HashMap<CommitId, Remembered>,
     /// The checksums of the versions asked for that are kept.
     pub versions: HashMap<(Key, Version), u64>,
+    /// What is done for single entities and streams, where that is not what the store does for
+    /// all. Only a store that moves from one place to another has any.
+    pub terms: HashMap<Key, Terms>,
+    /// The commits asked for of which nobody can say yet whether they were applied.
+    pub unsettled: HashSet<CommitId>,
+}
+
+/// What a store does for one entity or stream at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// A commit that writes it survives so much.
+    Gives(Durability),
+    /// A commit that names it is refused, with this error.
+    Refuses(ErrorKind, String),
 }
 
 /// What a store remembers of a commit, enough to give its receipt again.

@@ -49,11 +49,18 @@ pub struct Memory {
 impl Memory {
     /// An empty store. The ids name it and its life; its epoch is the moment inside them.
     pub fn new(ids: &dyn IdSource) -> Self {
+        Self::after(ids, Epoch::default())
+    }
+
+    /// An empty store whose versions count as newer than those numbered under an epoch, whatever
+    /// the clock says: for content that was numbered by another store before.
+    pub fn after(ids: &dyn IdSource, epoch: Epoch) -> Self {
         let store = ids.uuid();
+        let drawn = CommitId::of(store).millis().unsigned_abs();
         Self {
             store,
             incarnation: Incarnation(ids.uuid()),
-            epoch: Epoch(CommitId::of(store).millis().unsigned_abs()),
+            epoch: Epoch(drawn.max(epoch.0.saturating_add(1))),
             content: RwLock::new(Some(Content::default())),
         }
     }

@@ -8,4 +8,5 @@ mod groups;
 mod merges;
 mod replays;
 mod rules;
+mod terms;
 mod world;

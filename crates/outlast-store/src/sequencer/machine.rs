@@ -171,7 +171,7 @@ impl Machine {
                 effects.push(Effect::Publish(changed));
                 for outcome in &mut outcomes {
                     if let Ok(Outcome::Applied(receipt)) = outcome {
-                        receipt.durability = durability;
+                        receipt.durability = receipt.durability.min(durability);
                     }
                 }
                 self.answer(outcomes, effects);
