@@ -62,7 +62,7 @@ pub fn plan<'a>(
     batches: impl IntoIterator<Item = &'a Batch>,
     context: &PlanContext,
 ) -> Plan {
-    let set = WriteSet { base: view.revision, ..WriteSet::default() };
+    let set = WriteSet { base: view.revision, term: view.term, ..WriteSet::default() };
     let mut planner = Planner { view, context: *context, set, touches: HashMap::new() };
     let outcomes = batches.into_iter().map(|batch| planner.decide(batch)).collect();
     let mut touches: Vec<_> = planner.touches.into_iter().collect();

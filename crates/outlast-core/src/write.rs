@@ -68,6 +68,8 @@ pub struct View {
     pub terms: HashMap<Key, Terms>,
     /// The commits asked for of which nobody can say yet whether they were applied.
     pub unsettled: HashSet<CommitId>,
+    /// The number of the terms as a whole, raised whenever any of them changes.
+    pub term: u64,
 }
 
 /// What a store does for one entity or stream at this moment.
@@ -102,6 +104,9 @@ pub struct Remembered {
 pub struct WriteSet {
     /// The revision of the view it was planned from.
     pub base: Revision,
+    /// The number of the terms it was planned under. A store whose terms changed since then
+    /// answers [`Written::Raced`]; one that has no terms does not look at it.
+    pub term: u64,
     /// Commits in the order of their revisions, `base + 1` first, without gaps.
     pub commits: Vec<Commit>,
     /// Transient attributes to set, at most one row per entity. They follow the commits.

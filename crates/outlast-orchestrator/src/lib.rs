@@ -5,6 +5,8 @@ pub mod events;
 pub mod fleet;
 #[cfg(feature = "process")]
 mod instance;
+#[cfg(feature = "migration")]
+pub mod migration;
 #[cfg(any(feature = "fleet", feature = "tasks"))]
 #[cfg(feature = "process")]
 mod output;

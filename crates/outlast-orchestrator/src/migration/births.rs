@@ -1,0 +1,207 @@
+//! Kinds that are met for the first time: born where they are wished to be, or adopted where
+//! they are found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outlast_core::{ErrorKind, Key, Kind, ProcessIdentity, Result};
+use serde::{Deserialize, Serialize};
+
+use super::Phase;
+use super::control::{Course, Event};
+use super::dual::Shared;
+use super::far::Writer;
+use super::hydrate::Hydration;
+use super::ledger::{self, LEDGER, PROGRESS, Row};
+use super::sentinel::{Mark, Sentinel};
+
+/// Which kinds are wished to be in the database.
+///
+/// ```
+/// use outlast_core::Kind;
+/// use outlast_orchestrator::migration::Flags;
+///
+/// let flags = Flags::all(true).with(Kind::new("session")?, false);
+/// assert!(flags.wants(&Kind::new("agent")?) && !flags.wants(&Kind::new("session")?));
+/// # Ok::<(), outlast_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flags {
+    others: bool,
+    kinds: BTreeMap<Kind, bool>,
+}
+
+impl Flags {
+    /// The same wish for every kind.
+    pub fn all(wanted: bool) -> Self {
+        Self { others: wanted, kinds: BTreeMap::new() }
+    }
+
+    /// Another wish for one kind.
+    pub fn with(mut self, kind: Kind, wanted: bool) -> Self {
+        self.kinds.insert(kind, wanted);
+        self
+    }
+
+    /// Whether a kind is wished to be in the database.
+    pub fn wants(&self, kind: &Kind) -> bool {
+        self.kinds.get(kind).copied().unwrap_or(self.others)
+    }
+
+    /// Whether any kind is.
+    pub fn want_any(&self) -> bool {
+        self.others || self.kinds.values().any(|wanted| *wanted)
+    }
+
+    /// The kinds that are named.
+    pub fn named(&self) -> impl Iterator<Item = &Kind> {
+        self.kinds.keys()
+    }
+}
+
+/// What it takes to bring a kind into being.
+#[derive(Clone, Debug)]
+pub(crate) struct Births {
+    pub(crate) flags: Flags,
+    pub(crate) policies: super::Policies,
+    pub(crate) owner: ProcessIdentity,
+    pub(crate) sentinel: Sentinel,
+}
+
+/// Why kinds cannot be written at all.
+pub(crate) type Refusals = BTreeMap<Kind, (ErrorKind, String)>;
+
+impl Shared {
+    /// Brings the kinds among these into being that were never met, and says which of them cannot
+    /// be.
+    pub(crate) async fn meet(&self, kinds: BTreeSet<Kind>) -> Refusals {
+        let mut refusals = Refusals::new();
+        for kind in kinds {
+            if let Err(error) = self.meet_one(&kind).await {
+                refusals.insert(kind, (error.kind(), error.to_string()));
+            }
+        }
+        refusals
+    }
+
+    async fn meet_one(&self, kind: &Kind) -> Result<()> {
+        if [LEDGER, PROGRESS].contains(&kind.as_str()) {
+            return Err(outlast_core::Error::invalid(format!(
+                "{kind} belongs to the migration; choose another name for your kind"
+            )));
+        }
+        if !self.births.flags.wants(kind) {
+            self.step(Event::Moved(kind.clone(), Course::memory()));
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if self.control().course(kind).is_some() {
+            return Ok(());
+        }
+        let mut writer = self.far.lock().await;
+        self.begin(&mut writer, kind).await
+    }
+
+    /// Gives a kind its row: live at once, since memory has nothing of it. What the database has
+    /// of it already is adopted.
+    pub(crate) async fn begin(&self, writer: &mut Writer<'_>, kind: &Kind) -> Result<()> {
+        let far = self.far.reader()?;
+        let there = self.far.within(far.kinds()).await?;
+        let is_there =
+            there.streams.contains(kind) || there.entities.iter().any(|(_, known)| known == kind);
+        if is_there && !self.is_empty(kind).await? {
+            return Err(outlast_core::Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "both memory and {} have records of {kind}, and no ledger says which counts: \
+                     bring them together with `outlast copy --from URL --to URL`, or set those of \
+                     the database aside with `outlast migrate state quarantine adopt|purge {kind}`",
+                    self.far.location()
+                ),
+            ));
+        }
+        let row = Row {
+            phase: Phase::Live,
+            epoch: 1,
+            lineage: 0,
+            owner: Some(self.births.owner.clone()),
+            since: self.far.clock.now(),
+            numbered: self.near.info().epoch.0,
+        };
+        self.mark(kind, Some(row.phase), None)?;
+        self.record(writer, kind, row, "begun in the database").await?;
+        if is_there {
+            let hydration = Hydration {
+                near: &*self.near,
+                far: &*far,
+                clock: &*self.far.clock,
+                ids: &*self.far.ids,
+            };
+            hydration.fill(kind, 0).await?;
+        }
+        self.step(Event::Moved(
+            kind.clone(),
+            Course {
+                phase: Phase::Live,
+                epoch: 1,
+                policy: self.births.policies.of(kind),
+                backfilled: true,
+                whole: !is_there,
+                ..Course::memory()
+            },
+        ));
+        Ok(())
+    }
+
+    /// Writes the row of a kind over the one we wrote before.
+    pub(crate) async fn record(
+        &self,
+        writer: &mut Writer<'_>,
+        kind: &Kind,
+        row: Row,
+        why: &str,
+    ) -> Result<()> {
+        let over = writer.session.rows.get(kind).map(|(_, version)| *version);
+        let batch = ledger::batch(writer.commit_id(), why, vec![row.put(kind, over)?]);
+        let receipt = writer.commit(&batch).await?;
+        let version = receipt
+            .version(&Row::key(kind)?)
+            .ok_or_else(|| outlast_core::Error::internal("a row without a version"))?;
+        writer.session.rows.insert(kind.clone(), (row, version));
+        Ok(())
+    }
+
+    /// Says in the sentinel how far a kind has moved; `None` that it is in memory.
+    pub(crate) fn mark(
+        &self,
+        kind: &Kind,
+        phase: Option<Phase>,
+        volatile_since: Option<outlast_core::Timestamp>,
+    ) -> Result<()> {
+        let mark = phase.map(|phase| Mark {
+            phase,
+            location: self.far.location(),
+            store: self.far.info().store,
+            volatile_since,
+        });
+        self.births.sentinel.note(kind, mark)
+    }
+
+    /// Whether memory has nothing of a kind.
+    pub(crate) async fn is_empty(&self, kind: &Kind) -> Result<bool> {
+        let near = self.near.kinds().await?;
+        let entities = near.entities.iter().any(|(_, known)| known == kind);
+        Ok(!entities && !near.streams.contains(kind))
+    }
+}
+
+/// The kinds of names that were never met.
+pub(crate) fn unmet<'a>(shared: &Shared, names: impl Iterator<Item = &'a Key>) -> BTreeSet<Kind> {
+    let control = shared.control();
+    let mut unmet = BTreeSet::new();
+    for name in names {
+        if control.course(&name.kind).is_none() && !unmet.contains(&name.kind) {
+            unmet.insert(name.kind.clone());
+        }
+    }
+    unmet
+}

@@ -1,0 +1,144 @@
+//! Starting: the ledger says where each kind stands, and memory is filled from the only copy that
+//! survived.
+
+use outlast_core::{Error, ErrorKind, Kind, Op, ProcessIdentity, Result};
+
+use super::Phase;
+use super::control::{Course, Event};
+use super::dual::Shared;
+use super::far::Writer;
+use super::hydrate::Hydration;
+use super::ledger::{self, Row, Rows};
+use crate::process::{Life, life};
+
+/// What a start found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Started {
+    /// How many entities memory was filled with, by kind.
+    pub hydrated: Vec<(Kind, u64)>,
+    /// Kinds of which acknowledged changes may be missing, because they were kept in memory only
+    /// while the database was away, and since when.
+    pub may_miss: Vec<(Kind, outlast_core::Timestamp)>,
+}
+
+/// Operations in one batch.
+const OPS: usize = 16;
+
+impl Shared {
+    /// Takes the rows of the ledger over and fills memory. `Fenced` if another process that may
+    /// be alive has them.
+    pub(crate) async fn boot(&self, rows: Rows, take_over: bool) -> Result<Started> {
+        for (kind, (row, _)) in &rows {
+            check_owner(kind, row, &self.births.owner, take_over)?;
+        }
+        let _turn = self.turn.lock().await;
+        let mut writer = self.far.lock().await;
+        self.own(&mut writer, rows).await?;
+        let mut started = Started::default();
+        let marks = self.births.sentinel.read()?;
+        for (kind, (row, _)) in writer.session.rows.clone() {
+            if row.phase >= Phase::Mirror {
+                let filled = self.hydrate(&kind, row.lineage).await?;
+                started.hydrated.push((kind.clone(), filled));
+            }
+            if let Some(since) = marks.kinds.get(&kind).and_then(|mark| mark.volatile_since) {
+                started.may_miss.push((kind.clone(), since));
+            }
+            let phase = (row.phase > Phase::Memory).then_some(row.phase);
+            self.mark(&kind, phase, None)?;
+            self.step(Event::Moved(kind.clone(), self.course_of(&kind, &row)));
+        }
+        // What the file says and the ledger does not: a move that never came so far.
+        for kind in marks.kinds.keys() {
+            if !writer.session.rows.contains_key(kind) {
+                self.mark(kind, None, None)?;
+            }
+        }
+        Ok(started)
+    }
+
+    fn course_of(&self, kind: &Kind, row: &Row) -> Course {
+        let is_mirrored = row.phase >= Phase::Mirror;
+        Course {
+            phase: row.phase,
+            epoch: row.epoch,
+            lineage: row.lineage,
+            policy: self.births.policies.of(kind),
+            fenced: false,
+            owed: false,
+            backfilled: is_mirrored,
+            whole: !is_mirrored,
+        }
+    }
+
+    async fn own(&self, writer: &mut Writer<'_>, rows: Rows) -> Result<()> {
+        let rows: Vec<_> = rows.into_iter().collect();
+        for some in rows.chunks(OPS) {
+            let mut ops: Vec<Op> = Vec::new();
+            let mut taken = Vec::new();
+            for (kind, (row, version)) in some {
+                let row = Row {
+                    epoch: row.epoch + 1,
+                    owner: Some(self.births.owner.clone()),
+                    numbered: row.numbered.max(self.near.info().epoch.0),
+                    ..row.clone()
+                };
+                ops.push(row.put(kind, Some(*version))?);
+                taken.push((kind.clone(), row));
+            }
+            let batch = ledger::batch(writer.commit_id(), "taken over at start", ops);
+            let receipt = writer.commit(&batch).await?;
+            for (kind, row) in taken {
+                let version = receipt.version(&Row::key(&kind)?);
+                let version = version.ok_or_else(|| Error::internal("a row without a version"))?;
+                writer.session.rows.insert(kind, (row, version));
+            }
+        }
+        Ok(())
+    }
+
+    async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
+        let far = self.far.reader()?;
+        let hydration = Hydration {
+            near: &*self.near,
+            far: &*far,
+            clock: &*self.far.clock,
+            ids: &*self.far.ids,
+        };
+        hydration.fill(kind, lineage).await
+    }
+
+    /// Gives the rows up, so that another process can take them at once.
+    pub(crate) async fn give_up(&self) {
+        let mut writer = self.far.lock().await;
+        for (kind, (row, _)) in writer.session.rows.clone() {
+            let row = Row { owner: None, ..row };
+            if let Err(error) = self.record(&mut writer, &kind, row, "given up at the end").await {
+                tracing::warn!(%error, %kind, "the ledger still names this process");
+                return;
+            }
+        }
+    }
+}
+
+/// `Fenced` if another process that may be alive moves the kind.
+pub(crate) fn check_owner(
+    kind: &Kind,
+    row: &Row,
+    me: &ProcessIdentity,
+    take_over: bool,
+) -> Result<()> {
+    let Some(owner) = &row.owner else { return Ok(()) };
+    let life = life(owner);
+    let is_free = owner == me || life == Life::Dead || (life == Life::Unknown && take_over);
+    if is_free {
+        return Ok(());
+    }
+    let pid = owner.pid;
+    let what = if life == Life::Unknown {
+        "cannot be seen from here: stop it there, or take over if it is certainly gone"
+    } else {
+        "is alive: stop it, or talk to it through its control socket"
+    };
+    Err(Error::new(ErrorKind::Fenced, format!("process {pid} moves {kind}, and {what}")))
+}

@@ -1,0 +1,392 @@
+//! What is written where, in which order, and what is refused: a machine without I/O.
+//!
+//! It is told what happened and says what to do next; [`Dual`](super::Dual) obeys it, and the
+//! model checker explores this very function. It deals in names, not in content. Of its events,
+//! [`Event::Write`] and the answers to it come one write at a time, under the turn.
+
+mod course;
+mod terms;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use outlast_core::{CommitId, ErrorKind, Key, Kind};
+
+use super::Phase;
+pub use course::Course;
+
+/// Whether the database can be written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// It answers.
+    Up,
+    /// It does not, and this is why.
+    Down(ErrorKind, String),
+}
+
+/// One commit, as far as the machine has to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Footprint {
+    /// Its name.
+    pub id: CommitId,
+    /// The entities and streams it writes.
+    pub keys: Vec<Key>,
+}
+
+/// Commits that the database may have applied or not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Doubt {
+    /// Their names.
+    pub commits: BTreeSet<CommitId>,
+    /// What they write. None of it is written until the doubt is settled.
+    pub keys: BTreeSet<Key>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A group is to be written that was planned under a term.
+    Write(u64, Vec<Footprint>),
+    /// The copies that an effect named were brought up to date, or not.
+    Cleaned(bool),
+    /// The database answered the write.
+    Far(FarAnswer),
+    /// Memory took the write, or not.
+    Near(bool),
+    /// The database is away.
+    Away(ErrorKind, String),
+    /// The database answers again.
+    Up,
+    /// It is known what became of the commits in doubt, and memory has them if the database does.
+    Settled,
+    /// A kind stands somewhere else now.
+    Moved(Kind, Course),
+    /// Another process took kinds over.
+    Fenced(BTreeSet<Kind>),
+}
+
+/// What the database answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FarAnswer {
+    /// All of it is applied.
+    Applied,
+    /// None of it is, because the database is away.
+    Away(ErrorKind, String),
+    /// Nobody knows.
+    Unknown(String),
+    /// None of it is: another process took these kinds over.
+    Fenced(BTreeSet<Kind>),
+    /// None of it is, because of what it says.
+    Refused,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Bring the copies of these up to date first.
+    Clean(Vec<Key>),
+    /// Write to the database what [`Control::goes_far`] accepts.
+    WriteFar,
+    /// Write to memory.
+    WriteNear,
+    /// Keep what was to be written: the database may have it.
+    Keep,
+    /// Answer.
+    Answer(Verdict),
+}
+
+/// How a write ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It is written, and survives what its plan said.
+    Applied,
+    /// Nothing was written, or nobody knows; it has to be planned again under the present terms.
+    Raced,
+    /// The database refused its content.
+    Refused,
+}
+
+/// The whole state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Control {
+    term: u64,
+    courses: BTreeMap<Kind, Course>,
+    link: Link,
+    dirty: BTreeSet<Key>,
+    shipping: BTreeSet<Key>,
+    taken: Option<Key>,
+    doubt: Option<Doubt>,
+    writing: Option<Writing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Writing {
+    commits: Vec<Footprint>,
+    /// Whether copies were already brought up to date for it.
+    cleaned: bool,
+    /// Whether the database has it.
+    far: bool,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            term: 1,
+            courses: BTreeMap::new(),
+            link: Link::Up,
+            dirty: BTreeSet::new(),
+            shipping: BTreeSet::new(),
+            taken: None,
+            doubt: None,
+            writing: None,
+        }
+    }
+}
+
+impl Control {
+    /// Takes what happened and says what to do.
+    pub fn step(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Write(term, commits) => {
+                if term != self.term || self.writing.is_some() {
+                    return vec![Effect::Answer(Verdict::Raced)];
+                }
+                self.writing = Some(Writing { commits, cleaned: false, far: false });
+                return self.proceed();
+            }
+            Event::Cleaned(true) => return self.proceed(),
+            Event::Cleaned(false) => return self.end(Verdict::Raced),
+            Event::Far(answer) => return self.answered(answer),
+            Event::Near(applied) => return self.published(applied),
+            Event::Away(kind, why) => self.away(kind, why),
+            Event::Up => {
+                if self.doubt.is_none() && self.link != Link::Up {
+                    self.link = Link::Up;
+                    self.term += 1;
+                }
+            }
+            Event::Settled => {
+                self.doubt = None;
+                self.term += 1;
+            }
+            Event::Moved(kind, course) => self.moved(kind, course),
+            Event::Fenced(kinds) => self.fence(&kinds),
+        }
+        Vec::new()
+    }
+
+    fn proceed(&mut self) -> Vec<Effect> {
+        let Some(writing) = &self.writing else { return Vec::new() };
+        let durable: Vec<&Footprint> =
+            writing.commits.iter().filter(|commit| self.is_durable(commit)).collect();
+        if durable.is_empty() {
+            return vec![Effect::WriteNear];
+        }
+        let keys = durable.iter().flat_map(|commit| &commit.keys);
+        let behind: BTreeSet<&Key> =
+            keys.filter(|key| self.is_mirrored(key) && self.is_behind(key)).collect();
+        if behind.is_empty() {
+            return vec![Effect::WriteFar];
+        }
+        if writing.cleaned {
+            return self.end(Verdict::Raced);
+        }
+        let behind = behind.into_iter().cloned().collect();
+        if let Some(writing) = &mut self.writing {
+            writing.cleaned = true;
+        }
+        vec![Effect::Clean(behind)]
+    }
+
+    /// Whether a commit is acknowledged only once the database has it.
+    fn is_durable(&self, commit: &Footprint) -> bool {
+        self.link == Link::Up && commit.keys.iter().any(|key| self.phase(&key.kind).is_durable())
+    }
+
+    fn answered(&mut self, answer: FarAnswer) -> Vec<Effect> {
+        match answer {
+            FarAnswer::Applied => {
+                if let Some(writing) = &mut self.writing {
+                    writing.far = true;
+                }
+                return vec![Effect::WriteNear];
+            }
+            FarAnswer::Away(kind, why) => self.away(kind, why),
+            FarAnswer::Unknown(why) => return self.doubted(why),
+            FarAnswer::Fenced(kinds) => self.fence(&kinds),
+            FarAnswer::Refused => return self.end(Verdict::Refused),
+        }
+        self.end(Verdict::Raced)
+    }
+
+    /// The database may have what is being written.
+    fn doubted(&mut self, why: String) -> Vec<Effect> {
+        if let Some(writing) = self.writing.take() {
+            let far = |key: &&Key| self.goes_far(key);
+            let commits = writing
+                .commits
+                .iter()
+                .filter(|commit| commit.keys.iter().any(|k| self.goes_far(k)));
+            let doubt = Doubt {
+                commits: commits.clone().map(|commit| commit.id).collect(),
+                keys: commits.flat_map(|commit| commit.keys.iter().filter(far)).cloned().collect(),
+            };
+            self.doubt = Some(doubt);
+        }
+        self.away(ErrorKind::Unavailable, why);
+        vec![Effect::Keep, Effect::Answer(Verdict::Raced)]
+    }
+
+    fn published(&mut self, applied: bool) -> Vec<Effect> {
+        if !applied {
+            let far = self.writing.as_ref().is_some_and(|writing| writing.far);
+            if far {
+                return self.doubted("memory did not take what the database has".to_owned());
+            }
+            return self.end(Verdict::Raced);
+        }
+        if let Some(writing) = self.writing.take() {
+            let keys = writing.commits.into_iter().flat_map(|commit| commit.keys);
+            for key in keys {
+                let stays = !writing.far || self.is_behind(&key);
+                if stays && self.is_mirrored(&key) {
+                    self.dirty.insert(key);
+                }
+            }
+        }
+        vec![Effect::Answer(Verdict::Applied)]
+    }
+
+    fn end(&mut self, verdict: Verdict) -> Vec<Effect> {
+        self.writing = None;
+        vec![Effect::Answer(verdict)]
+    }
+
+    fn away(&mut self, kind: ErrorKind, why: String) {
+        if self.link == Link::Up {
+            self.term += 1;
+        }
+        self.link = Link::Down(kind, why);
+        for course in self.courses.values_mut().filter(|course| course.phase == Phase::Joint) {
+            course.phase = Phase::Shadow;
+            course.owed = true;
+        }
+    }
+
+    fn fence(&mut self, kinds: &BTreeSet<Kind>) {
+        self.term += 1;
+        for kind in kinds {
+            if let Some(course) = self.courses.get_mut(kind) {
+                course.fenced = true;
+            }
+        }
+        self.dirty.retain(|key| !kinds.contains(&key.kind));
+    }
+
+    fn moved(&mut self, kind: Kind, course: Course) {
+        self.term += 1;
+        if !course.is_mirrored() {
+            self.dirty.retain(|key| key.kind != kind);
+            self.shipping.retain(|key| key.kind != kind);
+        }
+        self.courses.insert(kind, course);
+    }
+
+    /// Notes that the copies of these are behind.
+    pub fn mark(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            if self.is_mirrored(&key) {
+                self.dirty.insert(key);
+            }
+        }
+    }
+
+    /// Takes up to `most` of what is behind, to be shipped; each in its turn.
+    pub fn take(&mut self, most: usize) -> Vec<Key> {
+        if self.link != Link::Up {
+            return Vec::new();
+        }
+        let from = self.taken.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let later = self.dirty.range((from, Bound::Unbounded));
+        let round: Vec<&Key> = later.chain(&self.dirty).take(most.min(self.dirty.len())).collect();
+        let keys: Vec<Key> = round.into_iter().cloned().collect();
+        self.taken = keys.last().cloned();
+        self.take_these(&keys);
+        keys
+    }
+
+    /// Takes these, to be shipped, if they are behind.
+    pub fn take_these(&mut self, keys: &[Key]) {
+        for key in keys {
+            if self.dirty.remove(key) {
+                self.shipping.insert(key.clone());
+            }
+        }
+    }
+
+    /// Says whether what was taken arrived. What changed meanwhile is behind again in any case.
+    pub fn shipped(&mut self, keys: &[Key], arrived: bool) {
+        for key in keys {
+            let taken = self.shipping.remove(key);
+            if taken && !arrived {
+                self.mark([key.clone()]);
+            }
+        }
+    }
+
+    /// Whether a write of this goes to the database, the link being up.
+    pub fn goes_far(&self, key: &Key) -> bool {
+        self.is_mirrored(key) && !self.is_behind(key)
+    }
+
+    /// Whether the copy of this is behind.
+    pub fn is_behind(&self, key: &Key) -> bool {
+        self.dirty.contains(key) || self.shipping.contains(key)
+    }
+
+    fn is_mirrored(&self, key: &Key) -> bool {
+        self.courses.get(&key.kind).is_some_and(|course| course.is_mirrored() && !course.fenced)
+    }
+
+    /// How far a kind has moved.
+    pub fn phase(&self, kind: &Kind) -> Phase {
+        self.courses.get(kind).map_or(Phase::Memory, |course| course.phase)
+    }
+
+    /// Where a kind stands, if it is known.
+    pub fn course(&self, kind: &Kind) -> Option<&Course> {
+        self.courses.get(kind)
+    }
+
+    /// Where every kind stands.
+    pub fn courses(&self) -> &BTreeMap<Kind, Course> {
+        &self.courses
+    }
+
+    /// The number of the present terms.
+    pub fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// Whether the database can be written.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// What may have been written.
+    pub fn doubt(&self) -> Option<&Doubt> {
+        self.doubt.as_ref()
+    }
+
+    /// What is behind of a kind.
+    pub fn behind_of(&self, kind: &Kind) -> Vec<Key> {
+        let all = self.dirty.iter().chain(&self.shipping);
+        all.filter(|key| key.kind == *kind).cloned().collect()
+    }
+
+    /// How much is behind, of one kind or of all.
+    pub fn behind(&self, kind: Option<&Kind>) -> usize {
+        let all = self.dirty.iter().chain(&self.shipping);
+        all.filter(|key| kind.is_none_or(|kind| key.kind == *kind)).count()
+    }
+}

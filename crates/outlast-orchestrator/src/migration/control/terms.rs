@@ -1,0 +1,44 @@
+//! What may be written at this moment, and what it survives.
+
+use outlast_core::{Durability, ErrorKind, Key, Terms};
+
+use super::{Control, Course, Link};
+use crate::migration::{Phase, Policy};
+
+impl Control {
+    /// What is done for an entity or a stream at this moment.
+    pub fn terms(&self, key: &Key) -> Terms {
+        let Some(course) = self.course(&key.kind) else {
+            return Terms::Gives(Durability::Volatile);
+        };
+        let kind = &key.kind;
+        if course.fenced {
+            let why = format!(
+                "another process took {kind} over: this one serves it no more; stop it, and start \
+                 again to join the present owner's view"
+            );
+            return Terms::Refuses(ErrorKind::Fenced, why);
+        }
+        if self.doubt().is_some_and(|doubt| doubt.keys.contains(key)) {
+            let why = format!(
+                "{key} is held: the database may have a write of it and has not said so yet; try \
+                 again once it answers"
+            );
+            return Terms::Refuses(ErrorKind::Unavailable, why);
+        }
+        match (course.phase, self.link()) {
+            (Phase::Memory | Phase::Mirror, _) => Terms::Gives(Durability::Volatile),
+            (_, Link::Up) => Terms::Gives(Durability::Durable),
+            (_, Link::Down(cause, why)) => away(course, key, *cause, why),
+        }
+    }
+}
+
+fn away(course: &Course, key: &Key, cause: ErrorKind, why: &str) -> Terms {
+    if course.phase == Phase::Shadow && course.policy == Policy::Available {
+        return Terms::Gives(Durability::Volatile);
+    }
+    let phase = course.phase;
+    let why = format!("{key} is in phase {phase} and its database is away: {why}");
+    Terms::Refuses(cause, why)
+}

@@ -1,0 +1,310 @@
+//! The pair as a backend.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use async_trait::async_trait;
+use outlast_core::{
+    Admin, AttrName, Backend, BackendInfo, Change, CommitId, Counts, Durability, Entry, Error,
+    ErrorKind, HistoryQuery, Key, Kind, Kinds, Limits, Listed, Page, PrunePlan, Pruned, Query,
+    ReadSet, Result, Revision, Size, Slot, StreamExtent, StreamQuery, Terms, Verification,
+    Verified, Versioned, View, WriteSet, Written,
+};
+
+use super::{Course, Dual, Shared};
+use crate::migration::births::{Refusals, unmet};
+use crate::migration::control::Link;
+use crate::migration::lineage;
+use crate::migration::{Phase, Policy};
+
+#[async_trait]
+impl Backend for Dual {
+    fn info(&self) -> BackendInfo {
+        self.shared.info()
+    }
+
+    async fn fetch(&self, reads: &ReadSet) -> Result<View> {
+        self.shared.fetch(reads).await
+    }
+
+    async fn write(&self, set: &WriteSet) -> Result<Written> {
+        self.shared.write(set).await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Slot>> {
+        self.shared.check_served(keys.iter().map(|key| &key.kind))?;
+        let slots = self.shared.near.get(keys).await?;
+        self.shared.sample(keys);
+        Ok(slots)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Listed<Slot>> {
+        self.shared.check_served([&query.kind])?;
+        let listed = self.shared.near.list(query).await?;
+        self.shared.sample_page(query, &listed);
+        Ok(listed)
+    }
+
+    async fn count(&self, query: &Query, by: &[AttrName]) -> Result<Counts> {
+        self.shared.check_served([&query.kind])?;
+        self.shared.near.count(query, by).await
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<Listed<Verified<Versioned>>> {
+        self.shared.history(query).await
+    }
+
+    async fn read(&self, query: &StreamQuery) -> Result<Listed<Verified<Entry>>> {
+        self.shared.read(query).await
+    }
+
+    async fn kinds(&self) -> Result<Kinds> {
+        self.shared.near.kinds().await
+    }
+
+    async fn streams(&self, kind: &Kind, page: &Page) -> Result<Listed<StreamExtent>> {
+        self.shared.streams(kind, page).await
+    }
+
+    async fn changes(&self, after: Revision, limit: u32) -> Result<Listed<Change>> {
+        self.shared.near.changes(after, limit).await
+    }
+
+    async fn prune(&self, plan: &PrunePlan, limit: u32) -> Result<Pruned> {
+        self.shared.prune(plan, limit).await
+    }
+
+    async fn sync(&self) -> Result<()> {
+        self.shared.near.sync().await?;
+        let needs =
+            self.shared.control().courses().values().any(|course| course.phase.is_durable());
+        if needs && *self.shared.control().link() == Link::Up {
+            let far = self.shared.far.reader()?;
+            self.shared.far.within(far.sync()).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shared.close().await
+    }
+}
+
+#[async_trait]
+impl Admin for Dual {
+    async fn verify(&self) -> Result<Verification> {
+        let mut found = self.shared.near.verify().await?;
+        let mirrored = self.shared.control().courses().values().any(Course::is_mirrored);
+        if mirrored {
+            let far = self.shared.far.reader()?.verify().await?;
+            found.entities += far.entities;
+            found.versions += far.versions;
+            found.entries += far.entries;
+            found.damaged += far.damaged;
+            found.damages.extend(far.damages);
+            found.damages.truncate(Verification::MOST_NAMED);
+        }
+        Ok(found)
+    }
+
+    async fn backup(&self, _to: &Path) -> Result<()> {
+        self.shared.near.kinds().await?;
+        Err(Error::unsupported(
+            "a store that is moving cannot be copied as one; copy its database by itself",
+        ))
+    }
+
+    async fn size(&self) -> Result<Size> {
+        let (near, far) = (self.shared.near.size().await?, self.shared.far.reader()?.size().await?);
+        Ok(Size { bytes: near.bytes + far.bytes, free: near.free + far.free })
+    }
+
+    async fn compact(&self) -> Result<()> {
+        self.shared.near.kinds().await?;
+        Err(Error::unsupported(
+            "a store that is moving cannot be compacted as one; compact its database by itself",
+        ))
+    }
+}
+
+impl Shared {
+    pub(crate) fn info(&self) -> BackendInfo {
+        let (near, far) = (self.near.info(), self.far.info());
+        BackendInfo {
+            name: "dual",
+            location: format!("{} and {}", near.location, self.far.location()),
+            durability: self.durability(),
+            capabilities: Vec::new(),
+            limits: least(near.limits, far.limits),
+            read_only: false,
+            ..near
+        }
+    }
+
+    /// What a commit of any kind survives at the moment.
+    fn durability(&self) -> Durability {
+        let control = self.control();
+        let is_up = *control.link() == Link::Up;
+        let is_durable = |course: &Course| {
+            let waits = course.phase > Phase::Shadow || course.policy == Policy::Strict;
+            course.phase.is_durable() && (is_up || waits)
+        };
+        let known = control.courses();
+        if !known.is_empty() && known.values().all(is_durable) {
+            Durability::Durable
+        } else if known.is_empty() && self.births.flags.want_any() {
+            Durability::Durable
+        } else {
+            Durability::Volatile
+        }
+    }
+
+    async fn fetch(&self, reads: &ReadSet) -> Result<View> {
+        let names = || reads.keys.iter().chain(&reads.streams);
+        let unmet = unmet(self, names());
+        let refusals = if unmet.is_empty() { Refusals::new() } else { self.meet(unmet).await };
+        loop {
+            let term = self.control().term();
+            let mut view = self.near.fetch(reads).await?;
+            self.foreign_versions(reads, &mut view).await?;
+            let control = self.control();
+            if control.term() != term {
+                continue;
+            }
+            view.term = term;
+            if let Some(doubt) = control.doubt() {
+                let doubted = |id: &&CommitId| doubt.commits.contains(id);
+                view.unsettled = reads.commits.iter().filter(doubted).copied().collect();
+            }
+            for name in names() {
+                let terms = match refusals.get(&name.kind) {
+                    Some((kind, why)) => Terms::Refuses(*kind, why.clone()),
+                    None if !lineage::is_callers(name.space) => outside(name),
+                    None => control.terms(name),
+                };
+                view.terms.insert(name.clone(), terms);
+            }
+            return Ok(view);
+        }
+    }
+
+    /// Versions that merges ask for, of kinds whose history only the database has.
+    async fn foreign_versions(&self, reads: &ReadSet, view: &mut View) -> Result<()> {
+        for (key, version) in &reads.versions {
+            if self.has_history(&key.kind) || view.versions.contains_key(&(key.clone(), *version)) {
+                continue;
+            }
+            let query = HistoryQuery::version(key.clone(), version.n);
+            for found in self.history(&query).await?.items.into_iter().flatten() {
+                if found.version == *version {
+                    view.versions.insert((key.clone(), *version), found.checksum());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `Fenced` if another process took one of the kinds over.
+    pub(crate) fn check_served<'a>(&self, kinds: impl IntoIterator<Item = &'a Kind>) -> Result<()> {
+        let control = self.control();
+        for kind in kinds {
+            if control.course(kind).is_some_and(|course| course.fenced) {
+                return Err(Error::new(
+                    ErrorKind::Fenced,
+                    format!(
+                        "another process took {kind} over, and what this one has may be old: stop \
+                         it, or read from the database"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn prune(&self, plan: &PrunePlan, limit: u32) -> Result<Pruned> {
+        let _turn = self.turn.lock().await;
+        let mirrored: BTreeSet<Key> = plan.items.iter().filter_map(named).cloned().collect();
+        let mirrored: Vec<Key> = {
+            let control = self.control();
+            let far = |key: &Key| control.course(&key.kind).is_some_and(Course::is_mirrored);
+            mirrored.into_iter().filter(far).collect()
+        };
+        if !mirrored.is_empty() {
+            if !self.clean(&mirrored).await {
+                return Err(Error::unavailable(
+                    "nothing is pruned while the database is away: it would keep what memory \
+                     forgets; try again once it is back",
+                ));
+            }
+            let far = self.far_plan(plan);
+            let _writer = self.far.lock().await;
+            let backend = self.far.reader()?;
+            let pruned = self.far.within(backend.prune(&far, limit)).await?;
+            if !pruned.done {
+                return Ok(pruned);
+            }
+        }
+        self.near.prune(plan, limit).await
+    }
+
+    fn far_plan(&self, plan: &PrunePlan) -> PrunePlan {
+        use outlast_core::Prune::{Commits, Entries, History, Stream, Tombstone};
+
+        let far = |key: &Key| lineage::far(key, self.lineage(&key.kind));
+        let items = plan.items.iter().filter(|item| {
+            named(item).is_none_or(|key| self.control().phase(&key.kind) >= Phase::Mirror)
+        });
+        let items = items.map(|item| match item {
+            Entries { stream, up_to } => Entries { stream: far(stream), up_to: *up_to },
+            Stream(stream) => Stream(far(stream)),
+            History { key, below } => History { key: far(key), below: *below },
+            Tombstone { key, version } => Tombstone { key: far(key), version: *version },
+            Commits { before } => Commits { before: *before },
+        });
+        PrunePlan { items: items.collect() }
+    }
+
+    async fn close(&self) -> Result<()> {
+        if !self.closed.is_set() {
+            // What is behind is only in memory, which is about to go.
+            while *self.control().link() == Link::Up && self.control().behind(None) > 0 {
+                if self.ship_some().await == Some(false) {
+                    break;
+                }
+            }
+            self.give_up().await;
+        }
+        self.closed.set();
+        self.work.notify_waiters();
+        let far = self.far.close().await;
+        self.near.close().await.and(far)
+    }
+}
+
+/// The entity or stream that is pruned.
+fn named(item: &outlast_core::Prune) -> Option<&Key> {
+    use outlast_core::Prune::{Commits, Entries, History, Stream, Tombstone};
+
+    match item {
+        Entries { stream, .. } | Stream(stream) => Some(stream),
+        History { key, .. } | Tombstone { key, .. } => Some(key),
+        Commits { .. } => None,
+    }
+}
+
+fn outside(name: &Key) -> Terms {
+    let space = name.space.0;
+    let why = format!("space {space} of {name} is over 65535, the last one that can move");
+    Terms::Refuses(ErrorKind::Invalid, why)
+}
+
+fn least(one: Limits, other: Limits) -> Limits {
+    Limits {
+        ops: one.ops.min(other.ops),
+        batch_bytes: one.batch_bytes.min(other.batch_bytes),
+        state_bytes: one.state_bytes.min(other.state_bytes),
+        entry_bytes: one.entry_bytes.min(other.entry_bytes),
+        attributes: one.attributes.min(other.attributes),
+        page: one.page.min(other.page),
+    }
+}

@@ -1,0 +1,83 @@
+//! What a writer of the database knows about it.
+
+use std::collections::BTreeSet;
+
+use outlast_core::{CommitId, Kind, PrunePlan, ReadSet, Result, Revision, View};
+
+use super::Writer;
+use crate::migration::ledger::{Row, Rows};
+
+/// Rows removed by one call.
+const PRUNED_AT_ONCE: u32 = 1000;
+
+/// What a writer of the database knows about it.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// Its last commit, if nobody else wrote since.
+    pub(crate) revision: Option<Revision>,
+    /// The rows of the ledger that are ours, as we wrote them.
+    pub(crate) rows: Rows,
+    /// What is open is of no use any more.
+    pub(crate) is_broken: bool,
+}
+
+impl Session {
+    /// The kinds whose rows are not as we wrote them: another process took them over.
+    pub(crate) fn lost(&self, view: &View) -> Result<BTreeSet<Kind>> {
+        let mut lost = BTreeSet::new();
+        for (kind, (_, version)) in &self.rows {
+            let head = view.heads.get(&Row::key(kind)?);
+            if head.is_none_or(|head| head.version != *version || !head.live) {
+                lost.insert(kind.clone());
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Adds the rows to what is read.
+    pub(crate) fn reads(&self, mut reads: ReadSet) -> Result<ReadSet> {
+        for kind in self.rows.keys() {
+            reads.keys.insert(Row::key(kind)?);
+        }
+        Ok(reads)
+    }
+}
+
+impl Writer<'_> {
+    /// Reads with the rows of the ledger, and notes the last commit.
+    pub(crate) async fn fetch(&mut self, reads: ReadSet) -> Result<View> {
+        let reads = self.session.reads(reads)?;
+        let backend = self.far.reader()?;
+        let view = self.far.within(backend.fetch(&reads)).await?;
+        self.session.revision = Some(view.revision);
+        Ok(view)
+    }
+
+    /// Reads and finds out whether any row was lost.
+    pub(crate) async fn check(&mut self) -> Result<BTreeSet<Kind>> {
+        let view = self.fetch(ReadSet::default()).await?;
+        self.session.lost(&view)
+    }
+
+    /// Removes what a plan names, all of it.
+    pub(crate) async fn prune(&mut self, plan: &PrunePlan) -> Result<()> {
+        let backend = self.far.reader()?;
+        while !self.far.within(backend.prune(plan, PRUNED_AT_ONCE)).await?.done {}
+        Ok(())
+    }
+
+    /// A new name for a commit.
+    pub(crate) fn commit_id(&self) -> CommitId {
+        self.far.ids.commit_id()
+    }
+
+    /// Makes sure that something useful is open.
+    pub(crate) async fn reconnect(&mut self) -> Result<()> {
+        if self.session.is_broken || self.far.reader().is_err() {
+            self.session.revision = None;
+            self.far.reopen().await?;
+            self.session.is_broken = false;
+        }
+        Ok(())
+    }
+}
