@@ -5,6 +5,35 @@
 
 pub use outlast_store::telemetry::*;
 
+/// How far each `kind` has moved: 0 in memory to 5 for final.
+pub const MIGRATION_PHASE: &str = "outlast_migration_phase";
+/// The epoch of each `kind`.
+pub const MIGRATION_EPOCH: &str = "outlast_migration_epoch";
+/// Entities and streams whose copies in the database are behind.
+pub const MIGRATION_DIRTY: &str = "outlast_migration_dirty_keys";
+/// Since when the database has been away, in seconds; 0 while it answers.
+pub const MIGRATION_LAG: &str = "outlast_migration_mirror_lag_seconds";
+/// Commits that were acknowledged as volatile while their kind is to be durable.
+pub const MIGRATION_VOLATILE: &str = "outlast_migration_volatile_acks_total";
+/// Reads that were made again from the database, by their `result`.
+pub const MIGRATION_SHADOW_READS: &str = "outlast_migration_shadow_reads_total";
+/// Differences that were confirmed, by their `class`.
+pub const MIGRATION_MISMATCHES: &str = "outlast_migration_mismatches_confirmed_total";
+/// How long ago each `kind` was last compared whole and clean, in seconds.
+pub const MIGRATION_DIFF_AGE: &str = "outlast_migration_last_clean_diff_age_seconds";
+/// From the ledger's word to the change of the pointer.
+pub const MIGRATION_FLIP: &str = "outlast_migration_flip_seconds";
+/// Whether each `kind` could be rolled back at once.
+pub const MIGRATION_ROLLBACK_READY: &str = "outlast_migration_rollback_ready";
+/// Writes that were refused because another process took a kind over.
+pub const MIGRATION_FENCED: &str = "outlast_migration_fenced_writes_total";
+/// Entities and streams that lie under lineages set aside.
+pub const MIGRATION_QUARANTINED: &str = "outlast_migration_quarantined_rows";
+/// Starts that found ledger and sentinel to contradict each other.
+pub const MIGRATION_LEDGER_CONFLICTS: &str = "outlast_migration_ledger_conflicts_total";
+/// Versions and entries that never reached the database, and memory has no more.
+pub const MIGRATION_GAPS: &str = "outlast_migration_history_gaps_total";
+
 /// Commands that were settled, by their `status`.
 pub const COMMANDS_SETTLED: &str = "outlast_commands_settled_total";
 /// Hosts that were found to be silent for too long.

@@ -31,5 +31,5 @@ pub use options::{Retry, StoreOptions};
 pub use pulse::Pulse;
 pub use rollback::Restored;
 pub use store::Store;
-pub use stored::{Past, Stored};
+pub use stored::{Past, Stored, attributes_of};
 pub use watch::Watch;

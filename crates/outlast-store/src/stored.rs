@@ -151,8 +151,9 @@ fn decode<T: Entity>(key: &Key, schema: u32, state: Json) -> Result<(T, Json)> {
     Ok((value, source))
 }
 
-/// The operation that writes a value under a key.
-pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -> Result<Op> {
+/// The attributes a value is stored with: its own, its status, and a mark if its audit is
+/// redacted. `Invalid` if it sets one that is reserved.
+pub fn attributes_of<T: Entity>(value: &T) -> Result<Attributes> {
     let mut attrs = value.attributes()?;
     let mark = AttrName::redacted();
     if attrs.contains_key(&mark) {
@@ -165,6 +166,12 @@ pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -
     if let Some(status) = value.status() {
         attrs.insert(AttrName::status(), AttrValue::from(status.as_str()));
     }
+    Ok(attrs)
+}
+
+/// The operation that writes a value under a key.
+pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -> Result<Op> {
+    let attrs = attributes_of(value)?;
     Ok(Op::Put(Put { key, expect, schema: T::SCHEMA, attrs, state }))
 }
 

@@ -127,8 +127,10 @@ impl Shared {
             since: self.far.clock.now(),
             numbered: self.near.info().epoch.0,
         };
-        self.mark(kind, Some(row.phase), None)?;
+        // Until the ledger says so it is not beyond memory: a start may forget this mark.
+        self.mark(kind, Some(Phase::Mirror), None)?;
         self.record(writer, kind, row, "begun in the database").await?;
+        self.mark(kind, Some(Phase::Live), None)?;
         if is_there {
             let hydration = Hydration {
                 near: &*self.near,

@@ -9,6 +9,7 @@ use super::dual::Shared;
 use super::far::Writer;
 use super::hydrate::Hydration;
 use super::ledger::{self, Row, Rows};
+use super::rehearse::CANARY;
 use crate::process::{Life, life};
 
 /// What a start found.
@@ -31,7 +32,9 @@ impl Shared {
         for (kind, (row, _)) in &rows {
             check_owner(kind, row, &self.births.owner, take_over)?;
         }
-        let _turn = self.turn.lock().await;
+        let canary = Kind::new(CANARY)?;
+        let was_rehearsing = rows.contains_key(&canary);
+        let turn = self.turn.lock().await;
         let mut writer = self.far.lock().await;
         self.own(&mut writer, rows).await?;
         let mut started = Started::default();
@@ -48,11 +51,17 @@ impl Shared {
             self.mark(&kind, phase, None)?;
             self.step(Event::Moved(kind.clone(), self.course_of(&kind, &row)));
         }
+        // What a rehearsal left that was cut off is nobody's.
+        started.hydrated.retain(|(kind, _)| *kind != canary);
         // What the file says and the ledger does not: a move that never came so far.
         for kind in marks.kinds.keys() {
             if !writer.session.rows.contains_key(kind) {
                 self.mark(kind, None, None)?;
             }
+        }
+        drop((writer, turn));
+        if was_rehearsing {
+            self.sweep(&canary).await?;
         }
         Ok(started)
     }

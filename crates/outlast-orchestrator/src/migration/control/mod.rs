@@ -334,6 +334,19 @@ impl Control {
         }
     }
 
+    /// Forgets a kind of which nothing is left.
+    pub fn forget(&mut self, kind: &Kind) {
+        self.term += 1;
+        self.courses.remove(kind);
+    }
+
+    /// Notes that all that memory had of a kind was shipped.
+    pub fn backfilled(&mut self, kind: &Kind) {
+        if let Some(course) = self.courses.get_mut(kind) {
+            course.backfilled = true;
+        }
+    }
+
     /// Whether a write of this goes to the database, the link being up.
     pub fn goes_far(&self, key: &Key) -> bool {
         self.is_mirrored(key) && !self.is_behind(key)

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Backend, Clock, IdSource, Key, Kind, Result, Timestamp, WriteSet};
+use outlast_core::{Backend, Key, Kind, Timestamp, WriteSet};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use flag::Flag;
@@ -23,7 +23,8 @@ use flag::Flag;
 use super::births::Births;
 
 use super::control::{Control, Course, Effect, Event};
-use super::far::{Connect, Far};
+use super::far::Far;
+use super::progress::Progress;
 use super::shadow::Sampler;
 
 /// How a pair of stores behaves.
@@ -88,6 +89,8 @@ pub(crate) struct Shared {
     pub(crate) tally: Tally,
     /// Entities that cannot be shipped, and why.
     pub(crate) stuck: Mutex<std::collections::BTreeMap<Key, String>>,
+    /// How far moves have come.
+    pub(crate) progress: Mutex<std::collections::BTreeMap<Kind, Progress>>,
     /// Since when the database has been away.
     pub(crate) away_since: Mutex<Option<Timestamp>>,
     /// Something is behind, or the database is away.
@@ -106,15 +109,7 @@ impl fmt::Debug for Dual {
 
 impl Dual {
     /// Puts a database beside a store in memory. Nothing moves by that.
-    pub(crate) async fn open(
-        near: Arc<dyn Backend>,
-        connect: Arc<dyn Connect>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdSource>,
-        births: Births,
-        pace: Pace,
-    ) -> Result<Self> {
-        let far = Far::open(connect, clock, ids, pace.patience).await?;
+    pub(crate) fn new(near: Arc<dyn Backend>, far: Far, births: Births, pace: Pace) -> Self {
         let shared = Arc::new(Shared {
             near,
             far,
@@ -126,11 +121,12 @@ impl Dual {
             pace,
             tally: Tally::default(),
             stuck: Mutex::default(),
+            progress: Mutex::default(),
             away_since: Mutex::default(),
             work: Notify::new(),
             closed: Flag::default(),
         });
-        Ok(Self { shared })
+        Self { shared }
     }
 
     /// Starts to ship what is behind and to look after a database that is away. It ends when the
@@ -138,6 +134,7 @@ impl Dual {
     pub(crate) fn tend(&self) {
         tokio::spawn(repair::ship(Arc::downgrade(&self.shared)));
         tokio::spawn(link::probe(Arc::downgrade(&self.shared)));
+        tokio::spawn(super::shadow::compare(Arc::downgrade(&self.shared)));
     }
 }
 

@@ -15,8 +15,8 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-pub use connect::{Connect, Fixed};
 pub(crate) use commit::Sent;
+pub use connect::{Connect, Fixed};
 pub(crate) use session::Session;
 
 /// The database, and how it is reached.

@@ -1,0 +1,157 @@
+//! Trying the way to live and back with an entity that nobody needs, in the same two stores.
+
+use std::sync::Arc;
+
+use outlast_core::{
+    Attributes, Error, ErrorKind, Expect, Id, Json, Key, Kind, Op, Prune, PrunePlan, Put, Query,
+    Result, Slot,
+};
+use serde::Serialize;
+
+use super::control::{Course, Event};
+use super::dual::Shared;
+use super::ledger::{self, Row};
+use super::progress::Moved;
+use super::{Phase, lineage};
+
+/// The kind that is moved for nothing.
+pub(crate) const CANARY: &str = "migration_canary";
+
+/// A lineage that no kind comes to by leaving and returning.
+const SCRATCH: u16 = u16::MAX;
+
+/// Rows removed by one call.
+const PRUNED: u32 = 100;
+
+/// How the way there and back went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rehearsed {
+    /// How long writes were held for the move to live, in microseconds.
+    pub live_us: u64,
+    /// How long writes were held for the move back, in microseconds.
+    pub back_us: u64,
+}
+
+impl Shared {
+    /// Walks from joint to live and back to shadow, writing on the way, and leaves nothing behind.
+    /// `Diverged` if both stores were not the same at any point.
+    pub(crate) async fn rehearse(self: &Arc<Self>, kind: &Kind) -> Result<Rehearsed> {
+        let canary = Kind::new(CANARY)?;
+        if self.control().course(&canary).is_some() {
+            return Err(Error::busy("another rehearsal is under way; try again when it is over"));
+        }
+        let key = Key::of(canary.clone(), Id::new(kind.as_str())?);
+        let walked = self.walk(&canary, &key).await;
+        let swept = self.sweep(&canary).await;
+        let rehearsed = walked?;
+        swept?;
+        let epoch = self.control().course(kind).map_or(0, |course| course.epoch);
+        self.note(kind, |progress| progress.rehearsed = Some(epoch)).await?;
+        Ok(rehearsed)
+    }
+
+    async fn walk(self: &Arc<Self>, canary: &Kind, key: &Key) -> Result<Rehearsed> {
+        let course = Course {
+            phase: Phase::Joint,
+            epoch: 1,
+            lineage: SCRATCH,
+            backfilled: true,
+            ..Course::memory()
+        };
+        {
+            let mut writer = self.far.lock().await;
+            let row = Row {
+                phase: Phase::Joint,
+                epoch: 1,
+                lineage: SCRATCH,
+                owner: Some(self.births.owner.clone()),
+                since: self.far.clock.now(),
+                numbered: self.near.info().epoch.0,
+            };
+            self.record(&mut writer, canary, row, "rehearsal").await?;
+        }
+        self.step(Event::Moved(canary.clone(), course));
+        self.write_canary(key).await?;
+        let live: Moved = self.make(canary, Phase::Joint, Phase::Live).await?;
+        self.write_canary(key).await?;
+        let back: Moved = self.make(canary, Phase::Live, Phase::Shadow).await?;
+        self.write_canary(key).await?;
+        Ok(Rehearsed { live_us: live.held_us, back_us: back.held_us })
+    }
+
+    async fn write_canary(self: &Arc<Self>, key: &Key) -> Result<()> {
+        let put = Put {
+            key: key.clone(),
+            expect: Expect::Any,
+            schema: 1,
+            attrs: Attributes::new(),
+            state: Json::encode("canary")?,
+        };
+        if !self.commit(Op::Put(put)).await? {
+            return Err(Error::internal("a rehearsal was not written"));
+        }
+        match self.compare(key).await? {
+            None => Ok(()),
+            Some(mismatch) => Err(Error::new(
+                ErrorKind::Diverged,
+                format!(
+                    "the rehearsal differs: memory has {}, the database {}",
+                    mismatch.memory, mismatch.database
+                ),
+            )),
+        }
+    }
+
+    /// Removes whatever a rehearsal left, also one that was cut off.
+    pub(crate) async fn sweep(&self, canary: &Kind) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        self.sweep_turned(canary).await
+    }
+
+    /// The same for whoever has the turn.
+    async fn sweep_turned(&self, canary: &Kind) -> Result<()> {
+        let mut writer = self.far.lock().await;
+        self.control().forget(canary);
+        let query = Query { tombstones: true, ..Query::of(canary.clone()) };
+        let near = self.near.list(&query).await?;
+        for slot in near.items {
+            let Some(key) = super::diff::named(&slot).cloned() else { continue };
+            let delete = Op::Delete { key: key.clone(), expect: Expect::Any };
+            if matches!(slot, Slot::Live(_)) {
+                let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
+                super::apply::apply(&*self.near, &*self.far.clock, &batch).await?;
+            }
+            bury(&*self.near, &key).await?;
+        }
+        let far = self.far.reader()?;
+        let space = lineage::far_space(outlast_core::Space(0), SCRATCH);
+        let query = Query { space, ..query };
+        for slot in self.far.within(far.list(&query)).await?.items {
+            let Some(key) = super::diff::named(&slot).cloned() else { continue };
+            if matches!(slot, Slot::Live(_)) {
+                let delete = Op::Delete { key: key.clone(), expect: Expect::Any };
+                let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
+                writer.commit(&batch).await?;
+            }
+            bury(&*far, &key).await?;
+        }
+        if let Some((_, version)) = writer.session.rows.remove(canary) {
+            let key = Row::key(canary)?;
+            let delete = Op::Delete { key: key.clone(), expect: Expect::At(version) };
+            let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
+            writer.commit(&batch).await?;
+            bury(&*far, &key).await?;
+        }
+        self.mark(canary, None, None)
+    }
+}
+
+/// Removes a tombstone with its history.
+pub(crate) async fn bury(backend: &dyn outlast_core::Backend, key: &Key) -> Result<()> {
+    let slot = backend.get(std::slice::from_ref(key)).await?.pop();
+    if let Some(Slot::Tombstone { version, .. }) = slot {
+        let plan = PrunePlan { items: vec![Prune::Tombstone { key: key.clone(), version }] };
+        while !backend.prune(&plan, PRUNED).await?.done {}
+    }
+    Ok(())
+}
