@@ -150,6 +150,7 @@ async fn write_from_an_old_view_is_raced(t: Trial) {
         base: old,
         commits: Vec::new(),
         touches: vec![(item("a"), crate::ops::int("beat", 1))],
+        ..WriteSet::default()
     };
     assert_eq!(backend.write(&touch).await.unwrap(), Written::Raced);
     assert_eq!(t.everything().await, before);

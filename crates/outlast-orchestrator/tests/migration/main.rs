@@ -1,0 +1,9 @@
+//! Moving live state from memory to a database and back, with nothing lost.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![cfg(feature = "migration")]
+
+mod conformance;
+mod led;
+mod walk;
+mod world;
