@@ -1,7 +1,7 @@
 //! Starting: the ledger says where each kind stands, and memory is filled from the only copy that
 //! survived.
 
-use outlast_core::{Error, ErrorKind, Kind, Op, ProcessIdentity, Result};
+use outlast_core::{Error, Kind, Op, ProcessIdentity, Result};
 
 use super::Phase;
 use super::control::{Course, Event};
@@ -26,7 +26,7 @@ pub struct Started {
 const OPS: usize = 16;
 
 impl Shared {
-    /// Takes the rows of the ledger over and fills memory. `Fenced` if another process that may
+    /// Takes the rows of the ledger over and fills memory. `Busy` if another process that may
     /// be alive has them.
     pub(crate) async fn boot(&self, rows: Rows, take_over: bool) -> Result<Started> {
         for (kind, (row, _)) in &rows {
@@ -106,7 +106,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
+    pub(crate) async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
         let far = self.far.reader()?;
         let hydration = Hydration {
             near: &*self.near,
@@ -114,7 +114,9 @@ impl Shared {
             clock: &*self.far.clock,
             ids: &*self.far.ids,
         };
-        hydration.fill(kind, lineage).await
+        let filled = hydration.fill(kind, lineage).await?;
+        self.note_damaged(kind, filled.damaged);
+        Ok(filled.entities)
     }
 
     /// Gives the rows up, so that another process can take them at once.
@@ -130,7 +132,7 @@ impl Shared {
     }
 }
 
-/// `Fenced` if another process that may be alive moves the kind.
+/// `Busy` if another process that may be alive moves the kind.
 pub(crate) fn check_owner(
     kind: &Kind,
     row: &Row,
@@ -149,5 +151,5 @@ pub(crate) fn check_owner(
     } else {
         "is alive: stop it, or talk to it through its control socket"
     };
-    Err(Error::new(ErrorKind::Fenced, format!("process {pid} moves {kind}, and {what}")))
+    Err(Error::busy(format!("process {pid} moves {kind}, and {what}")))
 }
