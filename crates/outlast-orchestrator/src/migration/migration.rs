@@ -129,6 +129,7 @@ impl Migration {
         let started = dual.shared.boot(rows, options.take_over).await?;
         dual.shared.recall(&kinds).await?;
         dual.tend();
+        dual.shared.fill_gaps(&kinds).await?;
         let backend: Arc<dyn Backend> = Arc::new(dual.clone());
         let migration = Self::over(backend, Some(dual), started, options);
         migration.tend();
@@ -212,7 +213,7 @@ impl Migration {
         let mut moves = Vec::new();
         loop {
             let from = shared.control().phase(kind);
-            if from == Phase::Mirror && to >= Phase::Mirror {
+            if from >= Phase::Mirror && to >= Phase::Mirror {
                 self.fill(shared, kind, &mut told).await?;
             }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };

@@ -295,8 +295,8 @@ impl Shared {
     }
 
     async fn backfill_page(&self, kind: &Kind, keys: Vec<outlast_core::Key>) -> Result<u64> {
-        if self.control().phase(kind) != Phase::Mirror {
-            let message = format!("{kind} is no longer in mirror; the backfill ends");
+        if self.control().phase(kind) < Phase::Mirror {
+            let message = format!("{kind} has left the database; the backfill ends");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         self.control().mark(keys.iter().cloned());

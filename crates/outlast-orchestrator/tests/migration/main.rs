@@ -5,6 +5,8 @@
 
 mod chaos;
 mod conformance;
+#[cfg(feature = "failpoints")]
+mod durable;
 mod incidents;
 mod led;
 mod outage;
