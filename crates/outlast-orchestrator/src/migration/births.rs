@@ -90,7 +90,11 @@ impl Shared {
             )));
         }
         if !self.births.flags.wants(kind) {
-            self.step(Event::Moved(kind.clone(), Course::memory()));
+            // It may have been met meanwhile, and may have moved since.
+            let mut control = self.control();
+            if control.course(kind).is_none() {
+                control.step(Event::Moved(kind.clone(), Course::memory()));
+            }
             return Ok(());
         }
         let _turn = self.turn.lock().await;
