@@ -91,7 +91,11 @@ impl Shared {
         // What a lasting near store has already is moved, not born.
         let is_new = !self.is_lasting() || self.is_empty(kind).await?;
         if !self.births.flags.wants(kind) || !is_new {
-            self.step(Event::Moved(kind.clone(), Course::memory()));
+            // It may have been met meanwhile, and may have moved since.
+            let mut control = self.control();
+            if control.course(kind).is_none() {
+                control.step(Event::Moved(kind.clone(), Course::memory()));
+            }
             return Ok(());
         }
         let _turn = self.turn.lock().await;

@@ -178,6 +178,7 @@ impl Shared {
                     Some((kind, why)) => Terms::Refuses(*kind, why.clone()),
                     None if !lineage::is_callers(name.space) => outside(name),
                     None if rotten.contains(name) => damaged(name),
+                    None if !view.commits.is_empty() => control.terms_again(name),
                     None => control.terms(name),
                 };
                 view.terms.insert(name.clone(), terms);
