@@ -80,6 +80,10 @@ impl Shared {
                 self.mark(kind, None, None)?;
             }
         }
+        for (kind, _) in &started.may_miss {
+            tracing::warn!(%kind, "acknowledged changes may be missing");
+            self.unmark(kind)?;
+        }
         drop((writer, turn));
         if was_rehearsing {
             self.sweep(&canary).await?;

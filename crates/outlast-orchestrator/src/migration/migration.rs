@@ -10,6 +10,7 @@ use outlast_store::{Store, StoreOptions};
 use super::births::{Births, Flags};
 use super::boot::{Started, check_owner};
 use super::checks::{Check, Thresholds};
+use super::control::Link;
 use super::diff::Compared;
 use super::dual::{Dual, Pace, Shared};
 use super::far::{Connect, Far};
@@ -116,7 +117,7 @@ impl Migration {
         for (kind, (row, _)) in &rows {
             check_owner(kind, row, &owner, options.take_over)?;
         }
-        check_marks(&marks, &rows, &far.location())?;
+        check_marks(&marks, &rows, &far)?;
         let births = Births {
             flags: options.flags.clone(),
             policies: options.policies.clone(),
@@ -130,6 +131,7 @@ impl Migration {
         dual.shared.recall(&kinds).await?;
         dual.tend();
         dual.shared.fill_gaps(&kinds).await?;
+        dual.shared.find().await?;
         let backend: Arc<dyn Backend> = Arc::new(dual.clone());
         let migration = Self::over(backend, Some(dual), started, options);
         migration.tend();
@@ -236,14 +238,15 @@ impl Migration {
             (Phase::Mirror, Phase::Shadow) => {
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
-                    if shared.ship_some().await == Some(false) {
+                    let is_up = *shared.control().link() == Link::Up;
+                    if !is_up || shared.ship_some().await == Some(false) {
                         return Err(shared.why_stuck(kind));
                     }
                 }
             }
             (Phase::Shadow, Phase::Joint) => {
                 self.prove(shared, kind, told).await?;
-                if shared.progress(kind).rehearsed.is_none() {
+                if !shared.facts(kind, false).await.rehearsed {
                     let rehearsed = shared.rehearse(kind).await?;
                     told(Step::Rehearsed(kind, &rehearsed));
                 }
@@ -399,18 +402,23 @@ fn refuse_beyond_memory(marks: &Marks, sentinel: &Sentinel) -> Result<()> {
 }
 
 /// The file and the ledger must speak of the same database.
-fn check_marks(marks: &Marks, rows: &Rows, location: &str) -> Result<()> {
+fn check_marks(marks: &Marks, rows: &Rows, far: &Far) -> Result<()> {
     for (kind, mark) in &marks.kinds {
-        if rows.contains_key(kind) || mark.phase <= Phase::Mirror {
+        let is_same = mark.store == far.info().store;
+        if (rows.contains_key(kind) && is_same) || mark.phase <= Phase::Mirror {
             continue;
         }
         metrics::counter!(crate::telemetry::MIGRATION_LEDGER_CONFLICTS).increment(1);
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "{kind} was {} in {} ({}), but {} has no ledger of it: name the right database, or \
-                 see `outlast migrate state doctor`",
-                mark.phase, mark.location, mark.store, location
+                "{kind} was {} in {} (store {}), and {} is another store (or knows nothing of it): \
+                 name the right database; or, if this one was put in its place on purpose, remove \
+                 the file that says so, migration.json in the state directory",
+                mark.phase,
+                mark.location,
+                mark.store,
+                far.location()
             ),
         ));
     }

@@ -171,7 +171,7 @@ impl Shared {
             view.term = term;
             if let Some(doubt) = control.doubt() {
                 let doubted = |id: &&CommitId| doubt.commits.contains(id);
-                view.unsettled = reads.commits.iter().filter(doubted).copied().collect();
+                view.unsettled.extend(reads.commits.iter().filter(doubted));
             }
             for name in names() {
                 let terms = match refusals.get(&name.kind) {
@@ -211,9 +211,17 @@ impl Shared {
         if commits.is_empty() || !is_served {
             return Ok(());
         }
-        let far = self.far.reader()?;
-        let asked = ReadSet { commits, ..ReadSet::default() };
-        for (id, known) in self.far.within(far.fetch(&asked)).await?.commits {
+        let asked = ReadSet { commits: commits.clone(), ..ReadSet::default() };
+        let known = match self.far.reader() {
+            Ok(far) => self.far.within(far.fetch(&asked)).await,
+            Err(error) => Err(error),
+        };
+        let Ok(known) = known else {
+            // Only the database could say.
+            view.unsettled.extend(commits);
+            return Ok(());
+        };
+        for (id, known) in known.commits {
             view.commits.entry(id).or_insert_with(|| self.remembered(known));
         }
         Ok(())
@@ -259,7 +267,8 @@ impl Shared {
             let far = |key: &Key| control.course(&key.kind).is_some_and(Course::is_mirrored);
             mirrored.into_iter().filter(far).collect()
         };
-        if !mirrored.is_empty() {
+        let is_far = !mirrored.is_empty() || self.forgets_far(plan);
+        if is_far {
             if !self.clean(&mirrored).await {
                 return Err(Error::unavailable(
                     "nothing is pruned while the database is away: it would keep what memory \
@@ -267,12 +276,18 @@ impl Shared {
                 ));
             }
             let far = self.far_plan(plan);
-            let _writer = self.far.lock().await;
-            let backend = self.far.reader()?;
             // Only what memory forgets is counted; the database is done before it.
-            while !self.far.within(backend.prune(&far, limit)).await?.done {}
+            self.far.lock().await.prune(&far).await?;
         }
         self.near.prune(plan, limit).await
+    }
+
+    /// Whether commits are to be forgotten that the database remembers, too.
+    fn forgets_far(&self, plan: &PrunePlan) -> bool {
+        let control = self.control();
+        *control.link() == Link::Up
+            && control.courses().values().any(Course::is_mirrored)
+            && plan.items.iter().any(|item| named(item).is_none())
     }
 
     fn far_plan(&self, plan: &PrunePlan) -> PrunePlan {
@@ -305,8 +320,15 @@ impl Shared {
             }
             self.give_up().await;
         }
+        let behind = self.control().behind(None);
+        if behind > 0 && !self.closed.is_set() {
+            tracing::warn!(behind, "closed with changes that never reached the database");
+        }
         self.closed.set();
         self.work.notify_waiters();
+        // Whoever is taking the database up again ends first.
+        let _turn = self.turn.lock().await;
+        let _writer = self.far.lock().await;
         let far = self.far.leave().await;
         self.near.close().await.and(far)
     }

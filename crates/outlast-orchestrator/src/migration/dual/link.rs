@@ -44,6 +44,9 @@ impl Shared {
     pub(crate) async fn come_back(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         let mut writer = self.far.lock().await;
+        if self.closed.is_set() {
+            return Err(Error::closed("the store was closed"));
+        }
         writer.reconnect().await?;
         let lost = writer.check().await?;
         if !lost.is_empty() {
@@ -52,6 +55,8 @@ impl Shared {
         self.follow(&writer);
         self.settle(&mut writer).await?;
         self.repay(&mut writer).await?;
+        // Reading is not enough: a full disk reads well.
+        writer.try_out().await?;
         self.step(Event::Up);
         self.work.notify_waiters();
         Ok(())

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use outlast_core::{CommitId, Kind, PrunePlan, ReadSet, Result, Revision, View};
+use outlast_core::{
+    Attributes, CommitId, Error, ErrorKind, Expect, Id, Json, Key, Kind, Op, PrunePlan, Put,
+    ReadSet, Result, Revision, View,
+};
 
 use super::Writer;
-use crate::migration::ledger::{self, Row, Rows};
+use crate::migration::ledger::{self, PROGRESS, Row, Rows};
 
 /// Rows removed by one call.
 const PRUNED_AT_ONCE: u32 = 1000;
@@ -54,7 +57,11 @@ impl Writer<'_> {
     pub(crate) async fn fetch(&mut self, reads: ReadSet) -> Result<View> {
         let reads = self.session.reads(reads)?;
         let backend = self.far.reader()?;
-        let view = self.far.within(backend.fetch(&reads)).await?;
+        let view = self.far.within(backend.fetch(&reads)).await;
+        let view = view.inspect_err(|_| {
+            // What is open may be of no use any more; opening it anew finds out.
+            self.session.is_broken = true;
+        })?;
         let is_ours = self.session.lost(&view)?.is_empty();
         self.session.revision = is_ours.then_some(view.revision);
         Ok(view)
@@ -81,9 +88,25 @@ impl Writer<'_> {
 
     /// Removes what a plan names, all of it.
     pub(crate) async fn prune(&mut self, plan: &PrunePlan) -> Result<()> {
+        if let Some(kind) = self.check().await?.first() {
+            return Err(Error::new(
+                ErrorKind::Fenced,
+                format!("another process took {kind} over; this one removes nothing any more"),
+            ));
+        }
         let backend = self.far.reader()?;
         while !self.far.within(backend.prune(plan, PRUNED_AT_ONCE)).await?.done {}
         Ok(())
+    }
+
+    /// Writes something of no meaning, to find out whether that works.
+    pub(crate) async fn try_out(&mut self) -> Result<()> {
+        let key = Key::of(Kind::new(PROGRESS)?, Id::new("*tried")?);
+        let now = self.far.clock.now();
+        let state = Json::encode(&now)?;
+        let put = Put { key, expect: Expect::Any, schema: 1, attrs: Attributes::new(), state };
+        let batch = ledger::batch(self.commit_id(), "tried out", vec![Op::Put(put)]);
+        self.commit(&batch).await.map(drop)
     }
 
     /// A new name for a commit.
