@@ -64,6 +64,7 @@ pub(crate) struct Births {
     pub(crate) flags: Flags,
     pub(crate) policies: super::Policies,
     pub(crate) owner: ProcessIdentity,
+    pub(crate) control: Option<String>,
     pub(crate) sentinel: Sentinel,
 }
 
@@ -124,6 +125,7 @@ impl Shared {
             epoch: 1,
             lineage: 0,
             owner: Some(self.births.owner.clone()),
+            control: self.births.control.clone(),
             since: self.far.clock.now(),
             numbered: self.near.info().epoch.0,
         };
