@@ -47,7 +47,8 @@ async fn tell(running: &Running) -> Result<()> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let folder = tempfile::tempdir().map_err(|cause| outlast::Error::unavailable(cause.to_string()))?;
+    let folder =
+        tempfile::tempdir().map_err(|cause| outlast::Error::unavailable(cause.to_string()))?;
     let Before { sessions, agents } = before();
 
     println!("no flag: the store is memory, and no file is written");

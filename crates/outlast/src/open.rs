@@ -48,7 +48,11 @@ impl Location {
 
     // Which of the parameters and arms are used depends on the features.
     #[allow(unused_variables, unreachable_patterns, clippy::unused_async)]
-    pub(crate) async fn backend(&self, open: &OpenOptions, ids: &dyn IdSource) -> Result<Arc<dyn Backend>> {
+    pub(crate) async fn backend(
+        &self,
+        open: &OpenOptions,
+        ids: &dyn IdSource,
+    ) -> Result<Arc<dyn Backend>> {
         match self {
             #[cfg(feature = "memory")]
             Self::Memory if open.create && !open.read_only => {

@@ -13,7 +13,8 @@ use outlast_core::{
     Verification, Verified, Versioned, View, WriteSet, Written,
 };
 
-use super::ledger::Rows;
+use super::ledger::{LEDGER, PROGRESS, Rows};
+use super::rehearse::CANARY;
 use super::{Phase, lineage};
 
 /// A database seen through its ledger.
@@ -28,12 +29,12 @@ struct Resolved {
     owns: bool,
 }
 
-/// The database as its ledger says it is to be read: the same, if that says nothing special.
+/// The database as its ledger says it is to be read: the same, if it has none.
 ///
-/// A kind that went back to memory is empty here, and cannot be written.
+/// A kind that went back to memory is empty here, and cannot be written. The ledger itself is not
+/// listed, so that it is not taken along to another store, of which it would say what is not so.
 pub fn resolve(inner: Arc<dyn Backend>, rows: &Rows) -> Arc<dyn Backend> {
-    let is_special = |phase: Phase, lineage: u16| phase == Phase::Memory || lineage != 0;
-    if !rows.values().any(|(row, _)| is_special(row.phase, row.lineage)) {
+    if rows.is_empty() {
         return inner;
     }
     Arc::new(Resolved::new(inner, rows, true))
@@ -165,7 +166,8 @@ impl Backend for Resolved {
     async fn write(&self, set: &WriteSet) -> Result<Written> {
         let lineage = |key: &Key| self.lineage(&key.kind);
         // A commit whose names all stay within the ledger's lineages stays whole.
-        let commits = set.commits.iter().filter_map(|each| lineage::commit(each, |_| true, lineage));
+        let commits =
+            set.commits.iter().filter_map(|each| lineage::commit(each, |_| true, lineage));
         let touches = set.touches.iter();
         let touches: Vec<(Key, Attributes)> =
             touches.map(|(key, attrs)| (self.far(key), attrs.clone())).collect();
@@ -210,7 +212,9 @@ impl Backend for Resolved {
     async fn kinds(&self) -> Result<Kinds> {
         let mut kinds = self.inner.kinds().await?;
         let there = std::mem::take(&mut kinds.entities).into_iter();
-        let ours = there.filter(|(space, kind)| lineage::of(*space) == self.lineage(kind));
+        let is_own = |kind: &Kind| [LEDGER, PROGRESS, CANARY].contains(&kind.as_str());
+        let ours = there
+            .filter(|(space, kind)| !is_own(kind) && lineage::of(*space) == self.lineage(kind));
         kinds.entities = ours.map(|(space, kind)| (lineage::near_space(space), kind)).collect();
         Ok(kinds)
     }
