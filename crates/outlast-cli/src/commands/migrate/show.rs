@@ -27,6 +27,9 @@ pub(super) fn print(order: &Order, answer: &Value, out: &mut Output) -> Result<(
         Order::Status => status(answer, out),
         Order::Plan { .. } => items(&answer["plans"]).try_for_each(|plan| planned(plan, out)),
         Order::Check { .. } => {
+            if items(&answer["checked"]).next().is_none() {
+                out.line("nothing lies ahead; next: nothing")?;
+            }
             items(&answer["checked"]).try_for_each(|checked| self::checked(checked, out))
         }
         Order::Advance { .. } => {
