@@ -10,7 +10,6 @@ use super::Phase;
 use super::control::{Course, Event};
 use super::dual::Shared;
 use super::far::Writer;
-use super::hydrate::Hydration;
 use super::ledger::{self, LEDGER, PROGRESS, Row};
 use super::sentinel::{Mark, Sentinel};
 
@@ -134,13 +133,7 @@ impl Shared {
         self.record(writer, kind, row, "begun in the database").await?;
         self.mark(kind, Some(Phase::Live), None)?;
         if is_there {
-            let hydration = Hydration {
-                near: &*self.near,
-                far: &*far,
-                clock: &*self.far.clock,
-                ids: &*self.far.ids,
-            };
-            hydration.fill(kind, 0).await?;
+            self.hydrate(kind, 0).await?;
         }
         self.step(Event::Moved(
             kind.clone(),

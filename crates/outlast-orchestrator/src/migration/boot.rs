@@ -26,7 +26,7 @@ pub struct Started {
 const OPS: usize = 16;
 
 impl Shared {
-    /// Takes the rows of the ledger over and fills memory. `Fenced` if another process that may
+    /// Takes the rows of the ledger over and fills memory. `Busy` if another process that may
     /// be alive has them.
     pub(crate) async fn boot(&self, rows: Rows, take_over: bool) -> Result<Started> {
         for (kind, (row, _)) in &rows {
@@ -107,7 +107,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
+    pub(crate) async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
         let far = self.far.reader()?;
         let hydration = Hydration {
             near: &*self.near,
@@ -115,7 +115,9 @@ impl Shared {
             clock: &*self.far.clock,
             ids: &*self.far.ids,
         };
-        hydration.fill(kind, lineage).await
+        let filled = hydration.fill(kind, lineage).await?;
+        self.note_damaged(kind, filled.damaged);
+        Ok(filled.entities)
     }
 
     /// Gives the rows up, so that another process can take them at once.
@@ -152,7 +154,7 @@ pub fn check_free(rows: &Rows) -> Result<()> {
     Ok(())
 }
 
-/// `Fenced` if another process that may be alive moves the kind.
+/// `Busy` if another process that may be alive moves the kind.
 pub(crate) fn check_owner(
     kind: &Kind,
     row: &Row,
@@ -166,10 +168,13 @@ pub(crate) fn check_owner(
         return Ok(());
     }
     let pid = owner.pid;
-    let what = if life == Life::Unknown {
-        "cannot be seen from here: stop it there, or take over if it is certainly gone"
-    } else {
-        "is alive: stop it, or talk to it through its control socket"
+    let what = match &row.control {
+        _ if life == Life::Unknown => {
+            "cannot be seen from here: stop it there, or take over if it is certainly gone"
+                .to_owned()
+        }
+        Some(socket) => format!("is alive: stop it, or talk to it through {socket} (--control)"),
+        None => "is alive: stop it, or talk to it through its control socket".to_owned(),
     };
-    Err(Error::new(ErrorKind::Fenced, format!("process {pid} moves {kind}, and {what}")))
+    Err(Error::busy(format!("process {pid} moves {kind}, and {what}")))
 }

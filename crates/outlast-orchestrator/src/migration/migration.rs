@@ -98,7 +98,7 @@ impl Migration {
     ///
     /// Errors: `Conflict` if everything is switched off while a kind is beyond memory, or if both
     /// stores have records of a kind that no ledger knows, each with the commands that resolve it;
-    /// `Fenced` if another process moves this database; those of opening the database.
+    /// `Busy` if another process moves this database; those of opening the database.
     pub async fn open(
         near: Near,
         database: Option<Arc<dyn Connect>>,
@@ -114,7 +114,7 @@ impl Migration {
         };
         let owner = identify_self()?;
         let (clock, ids) = (options.store.clock.clone(), options.store.ids.clone());
-        let far = Far::open(connect, clock, ids, options.pace.patience).await?;
+        let far = Arc::new(Far::open(connect, clock, ids, options.pace.patience).await?);
         let rows = ledger::read(&*far.reader()?).await?;
         for (kind, (row, _)) in &rows {
             check_owner(kind, row, &owner, options.take_over)?;
@@ -128,7 +128,7 @@ impl Migration {
             sentinel,
         };
         let numbered = rows.values().map(|(row, _)| row.numbered).max().unwrap_or(0);
-        let dual = Dual::new(near(Epoch(numbered)), far, births, options.pace);
+        let dual = Dual::new(near, Epoch(numbered), far, births, options.pace);
         let kinds: Vec<Kind> = rows.keys().cloned().collect();
         let started = dual.shared.boot(rows, options.take_over).await?;
         dual.shared.recall(&kinds).await?;
@@ -221,6 +221,9 @@ impl Migration {
             let moved = shared.go(kind, next, &self.options.thresholds, explicit).await?;
             told(Step::Moved(&moved));
             moves.push(moved);
+            if next == Phase::Mirror {
+                self.fill(shared, kind, &mut told).await?;
+            }
         }
     }
 
@@ -234,10 +237,7 @@ impl Migration {
     ) -> Result<()> {
         match (from, next) {
             (Phase::Mirror, Phase::Shadow) => {
-                if !shared.facts(kind, false).await.backfilled {
-                    let total = shared.near_total(kind).await?;
-                    shared.backfill(kind, |done| told(Step::Backfill(kind, done, total))).await?;
-                }
+                self.fill(shared, kind, told).await?;
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
                     if shared.ship_some().await == Some(false) {
@@ -254,6 +254,20 @@ impl Migration {
             }
             (Phase::Joint, Phase::Live) => self.prove(shared, kind, told).await?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ships what memory had when mirroring began, unless that is done.
+    async fn fill(
+        &self,
+        shared: &Arc<Shared>,
+        kind: &Kind,
+        told: &mut (impl FnMut(Step<'_>) + Send),
+    ) -> Result<()> {
+        if !shared.facts(kind, false).await.backfilled {
+            let total = shared.near_total(kind).await?;
+            shared.backfill(kind, |done| told(Step::Backfill(kind, done, total))).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use outlast_core::{
-    Attributes, Commit, Durability, Error, Key, ReadSet, Result, WriteSet, Written,
+    Attributes, Commit, Durability, Error, Key, ReadSet, Result, Terms, WriteSet, Written,
 };
 use tokio::sync::OwnedMutexGuard;
 
@@ -22,7 +22,9 @@ impl Shared {
         if self.near.fetch(&ReadSet::default()).await?.revision != set.base {
             return Ok(Written::Raced);
         }
-        let effects = self.step(Event::Write(set.term, footprints(set)));
+        let footprints = footprints(set);
+        let label = self.label(&footprints);
+        let effects = self.step(Event::Write(set.term, footprints));
         match effects.as_slice() {
             [Effect::Answer(_)] => return Ok(Written::Raced),
             // Memory takes it at once, so there is nothing that could be cut off.
@@ -30,21 +32,26 @@ impl Shared {
                 let written = self.near.write(set).await;
                 self.step(Event::Near(matches!(written, Ok(Written::Applied(_)))));
                 self.work.notify_one();
-                return written.map(|written| self.labelled(written));
+                return written.map(|written| labelled(written, label));
             }
             _ => {}
         }
         let (shared, set) = (self.clone(), set.clone());
         let written = tokio::spawn(async move { shared.carry_out(turn, &set, effects).await });
-        written.await.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")))
+        let written = written.await;
+        let written = written.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")));
+        written.map(|written| labelled(written, label))
     }
 
-    /// What was planned says what is survived; this is the most of it.
-    fn labelled(&self, written: Written) -> Written {
-        match written {
-            Written::Applied(_) => Written::Applied(Durability::Durable),
-            Written::Raced => Written::Raced,
-        }
+    /// The most that any of the commits survives. What each of them does, its plan said.
+    fn label(&self, commits: &[Footprint]) -> Durability {
+        let control = self.control();
+        let given = |key: &Key| match control.terms(key) {
+            Terms::Gives(durability) => durability,
+            Terms::Refuses(..) => Durability::Volatile,
+        };
+        let least = |commit: &Footprint| commit.keys.iter().map(&given).min();
+        commits.iter().filter_map(least).max().unwrap_or_default()
     }
 
     async fn carry_out(
@@ -112,6 +119,13 @@ impl Shared {
         let touches = set.touches.iter().filter(|(key, _)| goes(key));
         let touches = touches.map(|(key, attrs)| (lineage::far(key, lineage(key)), attrs.clone()));
         (commits.collect(), touches.collect())
+    }
+}
+
+fn labelled(written: Written, label: Durability) -> Written {
+    match written {
+        Written::Applied(_) => Written::Applied(label),
+        Written::Raced => Written::Raced,
     }
 }
 
