@@ -5,5 +5,6 @@
 
 mod conformance;
 mod led;
+mod resolved;
 mod walk;
 mod world;

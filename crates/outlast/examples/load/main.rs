@@ -16,7 +16,7 @@ use outlast::{
     SystemClock,
 };
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use mount::Mount;
@@ -165,8 +165,13 @@ async fn main() -> Result<()> {
     let kind = Kind::new(Counter::KIND)?;
     tell(&format!("ready {}", migration.phase(&kind)));
     let mut program = Program { migration, kind, stopped: Arc::default(), writers: Vec::new() };
-    let mut lines = BufReader::new(stdin()).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    let (sender, mut orders) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for order in std::io::stdin().lines().map_while(std::io::Result::ok) {
+            let _ = sender.blocking_send(order);
+        }
+    });
+    while let Some(line) = orders.recv().await {
         match program.order(&line).await {
             Ok(()) => tell(&format!("done {}", program.migration.phase(&program.kind))),
             Err(error) => tell(&format!("failed {error}")),
