@@ -2,6 +2,7 @@
 
 use outlast_core::{ErrorKind, Page};
 use outlast_orchestrator::migration::{Connect, Phase, check_free, ledger, resolve};
+use outlast_orchestrator::transfer::export;
 use outlast_store::{Store, StoreOptions};
 
 use crate::world::{Engine, Note, World, note, to};
@@ -44,6 +45,29 @@ async fn a_kind_that_left_and_came_back_is_read_where_the_ledger_says() {
         let migration = world.open(world.options()).await.unwrap();
         let found = migration.store().kind::<Note>().get("a").await.unwrap();
         assert_eq!(found.text, "third", "{engine:?}");
+        migration.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_a_store_that_moved_has_what_only_the_database_has() {
+    for engine in Engine::ALL {
+        let world = World::new(engine);
+        let migration = world.open(world.options()).await.unwrap();
+        let notes = migration.store().kind();
+        for n in 0..20 {
+            notes.create(&format!("n{n}"), &note("first")).await.unwrap();
+            notes
+                .update(&format!("n{n}"), |note: &mut Note| Ok(note.text.push('!')))
+                .await
+                .unwrap();
+        }
+        to(&migration, Phase::Live).await;
+        migration.close().await.unwrap();
+        let migration = world.open(world.options()).await.unwrap();
+        let mut lines = Vec::new();
+        let exported = export(migration.store(), &mut lines, &mut |_| {}).await.unwrap();
+        assert_eq!((exported.tally.entities, exported.tally.versions), (20, 40), "{engine:?}");
         migration.close().await.unwrap();
     }
 }
