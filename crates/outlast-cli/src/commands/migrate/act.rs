@@ -28,6 +28,7 @@ pub(super) enum Act {
     /// [{"name", "value", "threshold", "holds", "seen_to": whether advance itself sees to it}]}],
     /// "ready", "next"}]}.
     Plan {
+        /// The kind, as in task; all of them when absent
         #[arg(value_parser = target::kind)]
         kind: Option<Kind>,
     },
@@ -37,6 +38,7 @@ pub(super) enum Act {
     /// Exits with 4 if something does not hold. With --json: {"checked": [{"kind", "phase", "to",
     /// "checks": [{"name", "value", "threshold", "holds"}], "holds", "next"}]}.
     Check {
+        /// The kind, as in task; all of them when absent
         #[arg(value_parser = target::kind)]
         kind: Option<Kind>,
         /// Before this step instead of the next
@@ -52,6 +54,7 @@ pub(super) enum Act {
     /// With --json: {"moves": [{"kind", "from", "to", "epoch", "at", "held_us": how long writes
     /// waited, "flip_us"}], "kinds"}.
     Advance {
+        /// The kind, as in task; all of them when absent
         #[arg(value_parser = target::kind)]
         kind: Option<Kind>,
         /// As far as here: mirror, shadow, joint, live or final [default: live]
@@ -68,6 +71,7 @@ pub(super) enum Act {
     /// "streams"}] that nothing serves any more once a kind left the database, "export": the file,
     /// or null, "kinds"}.
     Rollback {
+        /// The kind, as in task; all of them when absent
         #[arg(value_parser = target::kind)]
         kind: Option<Kind>,
         /// As far as here: shadow, mirror or memory [default: shadow]
@@ -88,6 +92,7 @@ pub(super) enum Act {
     ///
     /// With --json: {"kind", "held": the reason, "kinds"}.
     Hold {
+        /// The kind, as in task
         #[arg(value_parser = target::kind)]
         kind: Kind,
         /// Why
@@ -99,6 +104,7 @@ pub(super) enum Act {
     ///
     /// With --json: {"kind", "held": null, "kinds"}.
     Resume {
+        /// The kind, as in task
         #[arg(value_parser = target::kind)]
         kind: Kind,
     },
@@ -110,6 +116,7 @@ pub(super) enum Act {
     /// "database"}], "mismatched", "repaired", "deferred": what could not be judged, "clean"}],
     /// "kinds"}.
     Diff {
+        /// The kind, as in task; all of them when absent
         #[arg(value_parser = target::kind)]
         kind: Option<Kind>,
         /// Bring what differs into line
@@ -128,6 +135,7 @@ pub(super) enum Act {
     /// With --json: {"rehearsed": [{"kind", "live_us", "back_us": how long writes waited}],
     /// "kinds"}.
     Rehearse {
+        /// The kind, as in task; all of them when absent
         #[arg(value_parser = target::kind)]
         kind: Option<Kind>,
     },
@@ -149,16 +157,20 @@ pub(super) enum Set {
     /// With --json: {"kind", "lineage", "done", "kept": what was left, since something else is
     /// there, "kinds"}.
     Adopt {
+        /// The kind, as in task
         #[arg(value_parser = target::kind)]
         kind: Kind,
+        /// Which of what it left, as quarantine list shows it
         lineage: u16,
     },
     /// Remove it
     ///
     /// With --json as of adopt.
     Purge {
+        /// The kind, as in task
         #[arg(value_parser = target::kind)]
         kind: Kind,
+        /// Which of what it left, as quarantine list shows it
         lineage: u16,
     },
 }
