@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "migration")]
 
+mod chaos;
 mod conformance;
+mod incidents;
 mod led;
+mod outage;
 mod resolved;
 mod walk;
 mod world;
