@@ -105,10 +105,12 @@ fn planned(plan: &Value, out: &mut Output) -> Result<(), Failure> {
         out.line(&format!("  {from} to {to}: {work}"))?;
         for check in items(&step["checks"]) {
             let seen_to = check["seen_to"] == true;
-            let mark = match check["holds"] == true {
-                true => "holds",
-                false if seen_to => "is seen to",
-                false => "DOES NOT HOLD",
+            let mark = if check["holds"] == true {
+                "holds"
+            } else if seen_to {
+                "is seen to"
+            } else {
+                "DOES NOT HOLD"
             };
             out.line(&format!("    {}: {mark}", line(check)))?;
         }
