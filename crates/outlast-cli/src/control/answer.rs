@@ -32,12 +32,13 @@ pub(crate) async fn carry_out(
         Order::Hold { kind, reason } => {
             known(migration, kind).await?;
             migration.hold(kind, reason).await?;
-            finish(migration, &[kind.clone()], json!({"kind": kind, "held": reason})).await
+            finish(migration, std::slice::from_ref(kind), json!({"kind": kind, "held": reason}))
+                .await
         }
         Order::Resume { kind } => {
             known(migration, kind).await?;
             migration.resume(kind).await?;
-            finish(migration, &[kind.clone()], json!({"kind": kind, "held": null})).await
+            finish(migration, std::slice::from_ref(kind), json!({"kind": kind, "held": null})).await
         }
         Order::Diff { kind, repair } => diff(migration, kind.as_ref(), *repair).await,
         Order::Quarantine(what) => quarantine(migration, what).await,
@@ -170,5 +171,5 @@ async fn quarantine(migration: &Migration, what: &Quarantine) -> Result<Value> {
         "done": released.done,
         "kept": released.kept,
     });
-    finish(migration, &[kind.clone()], content).await
+    finish(migration, std::slice::from_ref(kind), content).await
 }
