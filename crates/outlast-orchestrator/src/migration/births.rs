@@ -89,7 +89,9 @@ impl Shared {
                 "{kind} belongs to the migration; choose another name for your kind"
             )));
         }
-        if !self.births.flags.wants(kind) {
+        // What a lasting near store has already is moved, not born.
+        let is_new = !self.is_lasting() || self.is_empty(kind).await?;
+        if !self.births.flags.wants(kind) || !is_new {
             self.step(Event::Moved(kind.clone(), Course::memory()));
             return Ok(());
         }

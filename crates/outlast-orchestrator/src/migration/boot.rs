@@ -3,6 +3,8 @@
 
 use outlast_core::{Error, ErrorKind, Kind, Op, ProcessIdentity, Result};
 
+use std::sync::PoisonError;
+
 use super::Phase;
 use super::control::{Course, Event};
 use super::dual::Shared;
@@ -39,8 +41,20 @@ impl Shared {
         self.own(&mut writer, rows).await?;
         let mut started = Started::default();
         let marks = self.births.sentinel.read()?;
+        for kind in self.near_kinds().await? {
+            self.step(Event::Moved(kind, Course::memory()));
+        }
+        let lasting = self.is_lasting();
+        let mut told = true;
+        if lasting {
+            let mirrored = writer.session.rows.iter();
+            let mirrored = mirrored.filter(|(_, (row, _))| row.phase >= Phase::Mirror);
+            let kinds: Vec<_> =
+                mirrored.map(|(kind, (row, _))| (kind.clone(), row.lineage)).collect();
+            told = self.catch_up_with(&kinds).await?;
+        }
         for (kind, (row, _)) in writer.session.rows.clone() {
-            if row.phase >= Phase::Mirror {
+            if row.phase >= Phase::Mirror && !lasting {
                 let filled = self.hydrate(&kind, row.lineage).await?;
                 started.hydrated.push((kind.clone(), filled));
             }
@@ -49,8 +63,15 @@ impl Shared {
             }
             let phase = (row.phase > Phase::Memory).then_some(row.phase);
             self.mark(&kind, phase, None)?;
-            self.step(Event::Moved(kind.clone(), self.course_of(&kind, &row)));
+            let mut course = self.course_of(&kind, &row);
+            if lasting {
+                course.whole = true;
+                course.backfilled &= told;
+            }
+            self.step(Event::Moved(kind.clone(), course));
         }
+        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        self.control().mark(late);
         // What a rehearsal left that was cut off is nobody's.
         started.hydrated.retain(|(kind, _)| *kind != canary);
         // What the file says and the ledger does not: a move that never came so far.

@@ -133,6 +133,7 @@ impl Migration {
         let started = dual.shared.boot(rows, options.take_over).await?;
         dual.shared.recall(&kinds).await?;
         dual.tend();
+        dual.shared.fill_gaps(&kinds).await?;
         let backend: Arc<dyn Backend> = Arc::new(dual.clone());
         let migration = Self::over(backend, Some(dual), started, options);
         migration.tend();
@@ -216,14 +217,14 @@ impl Migration {
         let mut moves = Vec::new();
         loop {
             let from = shared.control().phase(kind);
+            if from >= Phase::Mirror && to >= Phase::Mirror {
+                self.fill(shared, kind, &mut told).await?;
+            }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };
             self.prepare(shared, kind, from, next, &mut told).await?;
             let moved = shared.go(kind, next, &self.options.thresholds, explicit).await?;
             told(Step::Moved(&moved));
             moves.push(moved);
-            if next == Phase::Mirror {
-                self.fill(shared, kind, &mut told).await?;
-            }
         }
     }
 
@@ -237,7 +238,6 @@ impl Migration {
     ) -> Result<()> {
         match (from, next) {
             (Phase::Mirror, Phase::Shadow) => {
-                self.fill(shared, kind, told).await?;
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
                     if shared.ship_some().await == Some(false) {

@@ -26,6 +26,7 @@ mod progress;
 mod quarantine;
 mod rehearse;
 mod resolved;
+mod resume;
 mod sentinel;
 mod shadow;
 mod ship;

@@ -181,7 +181,7 @@ impl Shared {
     }
 
     /// The streams of a lineage, under their names in the database.
-    async fn streams_of(&self, kind: &Kind, of: u16) -> Result<Vec<Key>> {
+    pub(crate) async fn streams_of(&self, kind: &Kind, of: u16) -> Result<Vec<Key>> {
         let far = self.far.reader()?;
         let mut page = Page::first(PAGE);
         let mut names = Vec::new();

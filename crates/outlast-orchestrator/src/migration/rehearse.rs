@@ -45,6 +45,9 @@ impl Shared {
         let scratch = Dual::scratch(self);
         let walked = scratch.shared.walk(&canary, &key).await;
         let swept = self.sweep(&canary).await;
+        if self.is_lasting() {
+            self.sweep_near(&key).await?;
+        }
         let rehearsed = walked?;
         swept?;
         let epoch = self.control().course(kind).map_or(0, |course| course.epoch);
@@ -103,6 +106,18 @@ impl Shared {
                 ),
             )),
         }
+    }
+
+    /// A near store that lasts is the one that was rehearsed with: nothing of it stays there.
+    async fn sweep_near(&self, key: &Key) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let slot = self.near.get(std::slice::from_ref(key)).await?.pop();
+        if matches!(slot, Some(Slot::Live(_))) {
+            let delete = Op::Delete { key: key.clone(), expect: Expect::Any };
+            let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
+            super::apply::apply(&*self.near, &*self.far.clock, &batch).await?;
+        }
+        bury(&*self.near, key).await
     }
 
     /// Removes whatever a rehearsal left, also one that was cut off.

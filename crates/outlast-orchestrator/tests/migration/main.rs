@@ -5,9 +5,13 @@
 
 mod chaos;
 mod conformance;
+#[cfg(feature = "failpoints")]
+mod durable;
 mod incidents;
 mod led;
 mod outage;
 mod resolved;
+#[cfg(feature = "failpoints")]
+mod steps;
 mod walk;
 mod world;

@@ -9,7 +9,7 @@ impl Control {
     /// What is done for an entity or a stream at this moment.
     pub fn terms(&self, key: &Key) -> Terms {
         let Some(course) = self.course(&key.kind) else {
-            return Terms::Gives(Durability::Volatile);
+            return Terms::Gives(self.base());
         };
         let kind = &key.kind;
         if course.fenced {
@@ -27,16 +27,16 @@ impl Control {
             return Terms::Refuses(ErrorKind::Unavailable, why);
         }
         match (course.phase, self.link()) {
-            (Phase::Memory | Phase::Mirror, _) => Terms::Gives(Durability::Volatile),
+            (Phase::Memory | Phase::Mirror, _) => Terms::Gives(self.base()),
             (_, Link::Up) => Terms::Gives(Durability::Durable),
-            (_, Link::Down(cause, why)) => away(course, key, *cause, why),
+            (_, Link::Down(cause, why)) => away(course, self.base(), key, *cause, why),
         }
     }
 }
 
-fn away(course: &Course, key: &Key, cause: ErrorKind, why: &str) -> Terms {
+fn away(course: &Course, base: Durability, key: &Key, cause: ErrorKind, why: &str) -> Terms {
     if course.phase == Phase::Shadow && course.policy == Policy::Available {
-        return Terms::Gives(Durability::Volatile);
+        return Terms::Gives(base);
     }
     let phase = course.phase;
     let why = format!("{key} is in phase {phase} and its database is away: {why}");

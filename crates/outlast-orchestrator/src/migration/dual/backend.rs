@@ -135,6 +135,9 @@ impl Shared {
     /// What a commit of any kind survives at the moment.
     fn durability(&self) -> Durability {
         let control = self.control();
+        if control.base() == Durability::Durable {
+            return Durability::Durable;
+        }
         let is_up = *control.link() == Link::Up;
         let is_durable = |course: &Course| {
             let waits = course.phase > Phase::Shadow || course.policy == Policy::Strict;
@@ -295,6 +298,9 @@ impl Shared {
                 if self.ship_some().await == Some(false) {
                     break;
                 }
+            }
+            if let Err(error) = self.level().await {
+                tracing::debug!(%error, "the next start has to look at more");
             }
             self.give_up().await;
         }

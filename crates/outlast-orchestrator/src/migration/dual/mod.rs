@@ -94,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) sampler: Sampler,
     pub(crate) pace: Pace,
     pub(crate) tally: Tally,
+    /// What changed in a lasting near store before this start, and the database may lack.
+    pub(crate) late: Mutex<BTreeSet<Key>>,
     /// A rehearsal is under way.
     pub(crate) rehearsing: AsyncMutex<()>,
     /// Entities that the database could not read when memory was filled from it.
@@ -129,14 +131,16 @@ impl Dual {
         births: Births,
         pace: Pace,
     ) -> Self {
+        let near = spare(after);
         let shared = Arc::new(Shared {
             started: far.clock.now(),
-            near: spare(after),
+            control: Mutex::new(Control::over(near.info().durability)),
+            near,
             spare,
             far,
+            late: Mutex::default(),
             rehearsing: AsyncMutex::default(),
             damaged: Damaged::default(),
-            control: Mutex::default(),
             turn: Arc::default(),
             kept: Mutex::default(),
             births,
