@@ -14,7 +14,8 @@ pub(super) enum Act {
     /// Show where each kind stands, what that means, and what to do next
     ///
     /// With --json: {"database", "away": why it does not answer, or null, "away_since", "behind":
-    /// acknowledged changes that are in memory only, "gaps", "shipped", "fenced_writes", "kinds":
+    /// acknowledged changes that are in memory only, "gaps", "shipped", "volatile_acks":
+    /// given while the database was away, "fenced_writes", "kinds":
     /// [{"kind", "phase", "desired", "epoch", "lineage", "truth": memory, database or both,
     /// "since", "durability", "policy", "behind", "backfilled", "clean_age_s", "shadow_reads":
     /// {"compared", "mismatched"}, "rollback_ready", "held", "fenced", "in_doubt", "stuck":
