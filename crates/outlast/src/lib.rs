@@ -46,7 +46,8 @@
 //! Engines: `swarm` (swarms, agents, sessions), `fleet` (hosts, commands, pipelines), `windows`
 //! (artifacts, joins, batches; Linux), `tasks` and `process` (programs with captured output;
 //! Linux), `recovery` (what is done at start; Linux), `retention` (removing what is over), `sync`
-//! (the change feed as a subscription), `transfer` (export and import). Any of them brings the
+//! (the change feed as a subscription), `migration` (moving live state from memory to a database
+//! and back; Linux), `transfer` (export and import). Any of them brings the
 //! event log, the statistics and the check of references. `testing` adds the list of cases that a
 //! backend of your own can be checked with.
 //!
@@ -60,6 +61,8 @@
 struct Readme;
 
 mod location;
+#[cfg(feature = "migration")]
+pub mod migration;
 mod open;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -63,6 +63,7 @@ pub(crate) struct Births {
     pub(crate) flags: Flags,
     pub(crate) policies: super::Policies,
     pub(crate) owner: ProcessIdentity,
+    pub(crate) control: Option<String>,
     pub(crate) sentinel: Sentinel,
 }
 
@@ -131,6 +132,7 @@ impl Shared {
             epoch: 1,
             lineage: 0,
             owner: Some(self.births.owner.clone()),
+            control: self.births.control.clone(),
             since: self.far.clock.now(),
             numbered: self.near.info().epoch.0,
         };

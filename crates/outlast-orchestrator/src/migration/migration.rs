@@ -45,6 +45,8 @@ pub struct Options {
     /// Where the file lies that says which kinds are beyond memory. It must not depend on the
     /// database.
     pub state_dir: PathBuf,
+    /// Where this process can be talked to while it moves kinds, for others to be told.
+    pub control: Option<PathBuf>,
     /// How patient and how fast.
     pub pace: Pace,
     /// When a move is allowed.
@@ -70,6 +72,7 @@ impl Default for Options {
             standby: false,
             policies: Policies::default(),
             state_dir: PathBuf::from(".outlast"),
+            control: None,
             pace: Pace::default(),
             thresholds: Thresholds::default(),
             auto_advance: false,
@@ -122,6 +125,7 @@ impl Migration {
             flags: options.flags.clone(),
             policies: options.policies.clone(),
             owner,
+            control: options.control.as_ref().map(|path| path.display().to_string()),
             sentinel,
         };
         let numbered = rows.values().map(|(row, _)| row.numbered).max().unwrap_or(0);
@@ -324,6 +328,19 @@ impl Migration {
             }
         }
         Ok(moves)
+    }
+
+    /// What is known of a kind and its surroundings, which [`checks`](super::checks()) judges.
+    pub async fn facts(&self, kind: &Kind, explicit: bool) -> Result<super::Facts> {
+        Ok(self.shared()?.facts(kind, explicit).await)
+    }
+
+    /// The database by itself, to be read under the names that callers know: also older versions
+    /// and entries, which memory may not have. It stays open when this is closed.
+    pub async fn database(&self) -> Result<Arc<dyn Backend>> {
+        let shared = self.shared()?;
+        let rows = shared.far.lock().await.session.rows.clone();
+        Ok(super::resolved::view(shared.far.reader()?, &rows))
     }
 
     /// Keeps a kind from going forwards, until it is [resumed](Migration::resume).

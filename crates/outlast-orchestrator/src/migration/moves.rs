@@ -241,6 +241,7 @@ impl Shared {
             epoch: next.epoch,
             lineage: next.lineage,
             owner: Some(self.births.owner.clone()),
+            control: self.births.control.clone(),
             since: self.far.clock.now(),
             numbered: self.near.info().epoch.0,
         };
