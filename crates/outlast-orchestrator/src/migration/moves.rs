@@ -179,7 +179,8 @@ impl Shared {
     ) -> Result<Course> {
         if from == Phase::Memory {
             let lineage = self.free_lineage(writer, kind).await?;
-            return Ok(Course { lineage, backfilled: false, whole: true, ..next });
+            let policy = self.births.policies.of(kind);
+            return Ok(Course { lineage, policy, backfilled: false, whole: true, ..next });
         }
         if next.phase == Phase::Memory {
             return Ok(Course { whole: true, backfilled: false, ..next });

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "migration")]
 
+mod chaos;
 mod conformance;
+mod incidents;
 mod led;
+mod outage;
 mod walk;
 mod world;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use outlast_core::{
-    Attributes, Commit, Durability, Error, Key, ReadSet, Result, Terms, WriteSet, Written,
+    Attributes, Commit, Durability, Error, ErrorKind, Key, ReadSet, Result, Terms, WriteSet,
+    Written,
 };
 use tokio::sync::OwnedMutexGuard;
 
@@ -107,7 +108,17 @@ impl Shared {
     async fn write_far(&self, set: &WriteSet) -> Sent {
         let mut writer = self.far.lock().await;
         let (commits, touches) = self.far_part(set);
-        writer.write(commits, touches).await
+        let sent = writer.write(commits, touches).await;
+        let Sent::Answer(FarAnswer::Fenced(suspects)) = sent else { return sent };
+        match self.reclaim(&mut writer, suspects).await {
+            // We had written those rows ourselves: plan again under what they say.
+            Ok(lost) if lost.is_empty() => {
+                let why = "the ledger had moved on without an answer".to_owned();
+                Sent::Answer(FarAnswer::Away(ErrorKind::Busy, why))
+            }
+            Ok(lost) => Sent::Answer(FarAnswer::Fenced(lost)),
+            Err(error) => Sent::Answer(FarAnswer::Away(error.kind(), error.to_string())),
+        }
     }
 
     /// What of a set goes to the database, under its names there.
