@@ -2,12 +2,10 @@
 //!
 //! Without the feature `failpoints` there are none, and this costs nothing.
 
-use outlast_core::Result;
-
 /// Stops here if a test wants it to: with an error, or with the whole process.
 #[cfg(not(feature = "failpoints"))]
 #[allow(clippy::unnecessary_wraps)]
-pub(crate) fn point(_name: &str) -> Result<()> {
+pub(crate) fn point(_name: &str) -> outlast_core::Result<()> {
     Ok(())
 }
 

@@ -212,14 +212,14 @@ impl Migration {
         let mut moves = Vec::new();
         loop {
             let from = shared.control().phase(kind);
+            if from == Phase::Mirror && to >= Phase::Mirror {
+                self.fill(shared, kind, &mut told).await?;
+            }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };
             self.prepare(shared, kind, from, next, &mut told).await?;
             let moved = shared.go(kind, next, &self.options.thresholds, explicit).await?;
             told(Step::Moved(&moved));
             moves.push(moved);
-            if next == Phase::Mirror {
-                self.fill(shared, kind, &mut told).await?;
-            }
         }
     }
 
@@ -233,7 +233,6 @@ impl Migration {
     ) -> Result<()> {
         match (from, next) {
             (Phase::Mirror, Phase::Shadow) => {
-                self.fill(shared, kind, told).await?;
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
                     if shared.ship_some().await == Some(false) {

@@ -8,5 +8,7 @@ mod conformance;
 mod incidents;
 mod led;
 mod outage;
+#[cfg(feature = "failpoints")]
+mod steps;
 mod walk;
 mod world;

@@ -315,6 +315,6 @@ async fn with_every_flag_off_no_file_appears() {
     let migration = world.open(options).await.unwrap();
     migration.store().commit(batch(&migration, "a", "in memory")).await.unwrap();
     migration.close().await.unwrap();
-    let files: Vec<_> = std::fs::read_dir(world.folder.path()).unwrap().collect();
+    let files: Vec<_> = std::fs::read_dir(world.folder()).unwrap().collect();
     assert!(files.is_empty(), "{files:?}");
 }

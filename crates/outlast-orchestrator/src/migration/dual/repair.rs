@@ -123,6 +123,7 @@ impl Shared {
     fn tally(&self, shipped: Shipped) {
         Tally::add(&self.tally.shipped_rows, shipped.rows);
         Tally::add(&self.tally.gaps, shipped.gaps);
+        metrics::counter!(crate::telemetry::MIGRATION_GAPS).increment(shipped.gaps);
     }
 
     fn stick(&self, keys: &[Key], why: &str) {

@@ -10,9 +10,10 @@ use outlast_core::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Shared, Tally};
-use crate::migration::control::{Effect, Event, FarAnswer, Footprint, Verdict};
+use crate::migration::control::{Effect, Event, FarAnswer, Footprint, Link, Verdict};
 use crate::migration::far::Sent;
 use crate::migration::lineage;
+use crate::telemetry;
 
 type Turn = OwnedMutexGuard<()>;
 
@@ -33,6 +34,11 @@ impl Shared {
                 let written = self.near.write(set).await;
                 self.step(Event::Near(matches!(written, Ok(Written::Applied(_)))));
                 self.work.notify_one();
+                if set.commits.iter().any(|commit| self.is_weakened(commit)) {
+                    Tally::add(&self.tally.volatile_acks, set.commits.len() as u64);
+                    metrics::counter!(telemetry::MIGRATION_VOLATILE)
+                        .increment(set.commits.len() as u64);
+                }
                 return written.map(|written| labelled(written, label));
             }
             _ => {}
@@ -42,6 +48,13 @@ impl Shared {
         let written = written.await;
         let written = written.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")));
         written.map(|written| labelled(written, label))
+    }
+
+    /// Whether memory alone has a commit that would be durable, were the database there.
+    fn is_weakened(&self, commit: &Commit) -> bool {
+        let control = self.control();
+        let mut keys = commit.versions.iter().map(|version| &version.key);
+        *control.link() != Link::Up && keys.any(|key| control.phase(&key.kind).is_durable())
     }
 
     /// The most that any of the commits survives. What each of them does, its plan said.
@@ -79,6 +92,7 @@ impl Shared {
                     };
                     if let FarAnswer::Fenced(_) = answer {
                         Tally::add(&self.tally.fenced_writes, 1);
+                        metrics::counter!(telemetry::MIGRATION_FENCED).increment(1);
                     }
                     effects.extend(self.step(Event::Far(answer)));
                 }
