@@ -56,7 +56,7 @@
 //! Not a job queue, and no network service: a store is a file, a folder or memory.
 
 // Lets the documentation tests run what the readme shows.
-#[cfg(all(doctest, feature = "sqlite"))]
+#[cfg(all(doctest, feature = "migration", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
