@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use outlast_core::{Error, Result};
+use outlast_core::{Error, Result, planted};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
@@ -97,10 +97,26 @@ fn options(path: &Path, access: Access, busy_timeout: Duration) -> SqliteConnect
         Access::Immutable => options.read_only(true).immutable(true),
         Access::Write => options
             .page_size(PAGE_BYTES)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .journal_mode(journal())
+            .synchronous(synchronous())
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
             .pragma("journal_size_limit", LOG_BYTES.to_string()),
+    }
+}
+
+/// How a commit comes to the disk: through a log.
+fn journal() -> SqliteJournalMode {
+    if planted("delete-full") { SqliteJournalMode::Delete } else { SqliteJournalMode::Wal }
+}
+
+/// When SQLite waits for the disk: at each commit.
+fn synchronous() -> SqliteSynchronous {
+    if planted("synchronous-off") {
+        SqliteSynchronous::Off
+    } else if planted("synchronous-normal") {
+        SqliteSynchronous::Normal
+    } else {
+        SqliteSynchronous::Full
     }
 }
 
@@ -123,12 +139,13 @@ async fn verify(
     }
     for (name, value) in expected {
         let found = pragma(connection, place, name).await?;
-        if found != value.to_string() {
+        let weakened = planted("synchronous-off") || planted("synchronous-normal");
+        if found != value.to_string() && !weakened {
             return Err(refused(place, name, &found, &value.to_string()));
         }
     }
     let mode = pragma(connection, place, "journal_mode").await?;
-    if access != Access::Immutable && mode != "wal" {
+    if access != Access::Immutable && mode != "wal" && !planted("delete-full") {
         return Err(refused(place, "journal_mode", &mode, "wal"));
     }
     Ok(())

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Error, Result};
+use outlast_core::{Error, Result, planted};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
@@ -173,7 +173,7 @@ impl Connections {
         self.mend(&mut slot).await?;
         let connection = MutexGuard::try_map(slot, Option::as_mut);
         let connection = connection.map_err(|_| Error::internal("no connection to write with"))?;
-        self.sound.store(false, Ordering::Release);
+        self.sound.store(planted("connection-reused"), Ordering::Release);
         Ok(Writer { home: self, connection })
     }
 
