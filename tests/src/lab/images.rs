@@ -39,9 +39,9 @@ pub fn replay(
         if let Event::Said(text) = event {
             said.extend(text.lines().map(str::to_owned));
         }
-        // What is left of the budget is spread over what is left of the events.
+        // What is left of the budget is spread over what is left of the events, the last included.
         let left = limit.saturating_sub(seen.len() as u64);
-        let quota = left.div_ceil((events.len() - n) as u64).max(u64::from(left > 0));
+        let quota = (left + random.u64(0..(events.len() - n) as u64)) / (events.len() - n) as u64;
         for variant in 0..quota * 2 {
             let (names, fates, what) = choose(&disk, variant, random);
             let image = disk.image(names, &|n| fates.get(n).copied().unwrap_or(Fate::Kept));
@@ -49,7 +49,7 @@ pub fn replay(
                 continue;
             }
             check(Crash { image, said: &said, what: format!("event {n}, {what}") });
-            if seen.len() as u64 >= limit || variant + 1 >= quota {
+            if variant + 1 >= quota {
                 break;
             }
         }

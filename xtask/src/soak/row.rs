@@ -73,6 +73,8 @@ pub(super) struct Run {
     pub(super) rows: Vec<Row>,
     /// How many tests passed.
     pub(super) passed: u64,
+    /// How many failed.
+    pub(super) failed: u64,
     pub(super) held: bool,
     /// The first complaint, if there was one.
     pub(super) why: String,
@@ -103,7 +105,8 @@ pub(super) fn run(mut command: Command, env: &[(&str, String)]) -> Result<Run> {
         eprintln!("{printed}");
     }
     let why = if held { String::new() } else { complaint(&printed) };
-    Ok(Run { rows: read(&report)?, passed: u64::from(tally.passed), held, why })
+    let (passed, failed) = (u64::from(tally.passed), u64::from(tally.failed));
+    Ok(Run { rows: read(&report)?, passed, failed, held, why })
 }
 
 /// The line below the first panic, or what else there is.
