@@ -18,6 +18,7 @@ use crate::connections::Connections;
 use crate::error::{Doing, Place};
 use crate::file::{Found, Newborn, beside, inspect};
 use crate::gather::Gather;
+use crate::mark::Mark;
 use crate::schema::{Schema, migrate, newer, standing};
 use crate::script::Script;
 
@@ -67,6 +68,8 @@ pub(crate) async fn open(
         mark(&mut connection, &place, ids).await?;
     }
     let meta = read_meta(&mut connection, &place).await?;
+    let mark = Mark::new(&place, meta.store, meta.incarnation);
+    mark.check(&mut connection, &place).await?;
     let info = BackendInfo {
         name: BACKEND,
         location: path.display().to_string(),
@@ -85,7 +88,8 @@ pub(crate) async fn open(
         limits: Limits::EMBEDDED,
         read_only: options.read_only,
     };
-    let connections = Connections::new(place, access, options.busy_timeout, connection).await?;
+    let connections =
+        Connections::new((place, mark), access, options.busy_timeout, connection).await?;
     let (located, gather) = (Mutex::new(None), Gather::default());
     Ok(Sqlite { connections, info, located, gather })
 }
