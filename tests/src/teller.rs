@@ -6,6 +6,7 @@
 //! `end`.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use outlast_core::{Batch, Error, ErrorKind, OpenOptions, Outcome, Result};
 use outlast_store::{Store, StoreOptions};
@@ -57,7 +58,11 @@ async fn open(url: &str) -> Option<Store> {
 }
 
 async fn opened(url: &str) -> Result<Store> {
-    let store = outlast::open_with(url, OpenOptions::default(), StoreOptions::default()).await?;
+    let mut options = StoreOptions::default();
+    if let Some(millis) = crate::lab::number("OUTLAST_DEADLINE_MS") {
+        options.deadline = Duration::from_millis(millis);
+    }
+    let store = outlast::open_with(url, OpenOptions::default(), options).await?;
     if ledger::sum(&store).await? == 0 {
         if let Err(error) = ledger::found(&store).await {
             // Whatever became of it is looked at with another store.

@@ -20,6 +20,7 @@ struct Recording {
     _folder: tempfile::TempDir,
     root: PathBuf,
     events: Vec<Event>,
+    fault: String,
 }
 
 #[test]
@@ -103,7 +104,8 @@ fn record(kept: Kept, shift: &[&str], fault: Option<&str>) -> Recording {
     if fault.is_none() {
         assert_eq!(ended.said.last().map(String::as_str), Some("end"), "{about}");
     }
-    Recording { root, events: trace::read(&notes), _folder: folder }
+    let fault = fault.unwrap_or("no fault").to_owned();
+    Recording { root, events: trace::read(&notes), fault, _folder: folder }
 }
 
 fn check_all(
@@ -119,7 +121,8 @@ fn check_all(
         report.round(&crash.what);
         last.clone_from(&crash.what);
         let wrong = check(&runtime, kept, &recording.root, &crash);
-        assert!(wrong.is_empty(), "{}, {}: {wrong:?}", kept.name(), crash.what);
+        let fault = &recording.fault;
+        assert!(wrong.is_empty(), "{}, {fault}, {}: {wrong:?}", kept.name(), crash.what);
     })
 }
 

@@ -64,6 +64,15 @@ impl Engine {
     ///
     /// `Corrupt` if it cannot be opened or is behind what it had reached.
     pub(crate) fn open(home: &Home) -> Result<Self> {
+        Self::open_after(home, || Ok(()))
+    }
+
+    /// The same after a process that did not close it, and of which nobody knows why it ended.
+    pub(crate) fn open_unsealed(home: &Home) -> Result<Self> {
+        Self::open_after(home, || home.write_again())
+    }
+
+    fn open_after(home: &Home, prepare: impl FnOnce() -> Result<()>) -> Result<Self> {
         let path: Arc<Path> = home.path().into();
         for name in [SLED_LOG, SLED_PARAMETERS] {
             if !path.join(name).is_file() {
@@ -71,6 +80,7 @@ impl Engine {
             }
         }
         home.await_release()?;
+        prepare()?;
         let (watermark, mark) = Watermark::open(&path)?;
         let failed = |cause| error::io(&path.display().to_string(), cause);
         home.clear_unfinished().map_err(failed)?;

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 
 use crate::codec::Cells;
 use crate::error::{Doing, Place};
-use crate::file::beside;
+use crate::file::{beside, sync_folder};
 use crate::script::Script;
 
 /// `OutL` in the header of every file of ours.
@@ -77,6 +77,8 @@ pub(crate) async fn connect(
         let fence = "CREATE TEMP TABLE fence (held INTEGER NOT NULL);\
                      INSERT INTO temp.fence VALUES (0)";
         sqlx::raw_sql(fence).execute(&mut connection).await.map_err(opening)?;
+        // SQLite syncs the folder when it begins a log, and does not look whether that worked.
+        sync_folder(place)?;
     }
     Ok(connection)
 }

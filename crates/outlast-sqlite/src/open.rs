@@ -55,6 +55,9 @@ pub(crate) async fn open(
     // SQLite keeps the log beside the file and not beside a link to it.
     let place = place.resolved()?;
     let (access, mut connection) = first_connection(&place, options).await?;
+    if access == Access::Write {
+        bring_in(&mut connection, &place).await?;
+    }
     let upgrade = !options.read_only && options.upgrade == Upgrade::Auto;
     let status = standing(schema, &mut connection, &place).await?;
     if !status.pending.is_empty() {
@@ -134,6 +137,20 @@ async fn create(
     settle(connection, &temporary).await?;
     newborn.link()?;
     Ok(())
+}
+
+/// Copies what a process left in the log into the file, and makes it durable there.
+///
+/// A sync of the log may have failed before that process ended. What it wrote is then in memory,
+/// where it is read, and not on the disk, where no later sync brings it: the kernel counts it as
+/// written. Nothing is answered on the strength of that before it was written once more.
+async fn bring_in(connection: &mut SqliteConnection, place: &Place) -> Result<()> {
+    if std::fs::metadata(beside(place.path(), "-wal")).map_or(0, |log| log.len()) == 0 {
+        return Ok(());
+    }
+    // Does not wait for anybody: while others use the log, what they find in it is theirs.
+    let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await;
+    checkpoint.map(drop).map_err(|cause| place.error(cause, Doing::Opening))
 }
 
 /// Brings everything from the log into the file and closes it.

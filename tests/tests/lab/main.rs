@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod cancel;
+mod corpus;
 mod damage;
 mod golden;
 mod hostile;
 mod order;
 mod processes;
+mod scarce;
 mod snapshot;
 mod support;

@@ -142,7 +142,8 @@ fn failed_calls(form: Form) -> Result<Vec<Row>> {
     let dropped = own("lab", "cancel::", &[("OUTLAST_CANCELS", 2000 * form.times)])?;
     let failed =
         own("faults", "refused_and_the_next_works", &[("OUTLAST_FAULTS", 50 * form.times)])?;
-    Ok([told("P4", dropped), told("P4", failed)].concat())
+    let scarce = own("lab", "scarce::", &[])?;
+    Ok([told("P4", dropped), told("P4", failed), told("P4", scarce)].concat())
 }
 
 fn failed_syncs(form: Form) -> Result<Vec<Row>> {
@@ -157,7 +158,11 @@ fn damage(form: Form) -> Result<Vec<Row>> {
 }
 
 fn bad_input(_: Form) -> Result<Vec<Row>> {
-    let library = told("P7", own("lab", "hostile::", &[])?);
+    let mut library = told("P7", own("lab", "hostile::", &[])?);
+    let corpus = own("lab", "corpus::", &[("OUTLAST_CASES", 2000)])?;
+    for row in library.iter_mut().filter(|_| !corpus.held) {
+        (row.result, row.why) = ("fail".to_owned(), corpus.why.clone());
+    }
     let program = tests(&["-p", "outlast-cli", "--test", "program", "bad_input"], &[])?;
     let result = if program.held { "pass" } else { "fail" };
     // The program is tested on the backends that outlast it.
