@@ -62,7 +62,9 @@ async fn opened(url: &str) -> Result<Store> {
     if let Some(millis) = crate::lab::number("OUTLAST_DEADLINE_MS") {
         options.deadline = Duration::from_millis(millis);
     }
-    let store = outlast::open_with(url, OpenOptions::default(), options).await?;
+    let mut open = OpenOptions::default();
+    open.busy_timeout = open.busy_timeout.min(options.deadline);
+    let store = outlast::open_with(url, open, options).await?;
     if ledger::sum(&store).await? == 0 {
         if let Err(error) = ledger::found(&store).await {
             // Whatever became of it is looked at with another store.

@@ -1,5 +1,6 @@
 //! kill -9 at random moments: nothing acknowledged is missing, and no part of a commit is seen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::similar_names)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

@@ -106,7 +106,8 @@ impl Mark {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&self.path)?;
-        let place = PLACES[usize::from(!revision.0.is_multiple_of(2))];
+        let [even, odd] = PLACES;
+        let place = if revision.0.is_multiple_of(2) { even } else { odd };
         file.seek(SeekFrom::Start(place as u64))?;
         file.write_all(line.as_bytes())?;
         file.sync_all()

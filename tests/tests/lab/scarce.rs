@@ -115,6 +115,7 @@ fn a_disk_that_never_answers_is_an_answer_in_time_on_sqlite() {
 }
 
 #[test]
+#[ignore = "a write of sled is given up after a minute; cargo xtask soak --quick runs it"]
 fn a_disk_that_never_answers_is_an_answer_in_time_on_sled() {
     hang(Kept::Sled);
 }
@@ -122,18 +123,14 @@ fn a_disk_that_never_answers_is_an_answer_in_time_on_sled() {
 fn hang(kept: Kept) {
     let mut report = Report::new("P4", kept.name(), None);
     let (_, syncs, _) = trace::calls(&trace::read(&run(kept, None).1.path().join("notes")));
-    let mut told = 0;
-    // A sync in the middle, which belongs to a commit, and the one before it.
-    for n in [syncs / 2, syncs / 2 - 1] {
-        let fault = format!("sync:{n}:hang");
-        report.round(&fault);
-        let (ended, _folder) = run(kept, Some(&fault));
-        let about = format!("{kept:?} {fault}: {ended:?}");
-        assert!(ended.status.is_some_and(|status| status.success()), "it hangs: {about}");
-        assert!(!ended.said.iter().any(|line| line.starts_with("lied")), "{about}");
-        told += ended.said.iter().filter(|line| line.starts_with("refused Indeterminate")).count();
-    }
-    assert!(told > 0, "{kept:?}: nobody was told");
+    // The sync of a commit: opening a store has no deadline, and closing one comes last.
+    let fault = format!("sync:{}:hang", syncs - 8);
+    report.round(&fault);
+    let (ended, _folder) = run(kept, Some(&fault));
+    let about = format!("{kept:?} {fault}: {ended:?}");
+    assert!(ended.status.is_some_and(|status| status.success()), "it hangs: {about}");
+    assert!(!ended.said.iter().any(|line| line.starts_with("lied")), "{about}");
+    assert!(ended.said.iter().any(|line| line.starts_with("refused Indeterminate")), "{about}");
     report.pass();
 }
 

@@ -48,6 +48,7 @@ enum Request {
 /// What was answered, in order: the ticket and whether it was applied.
 type Answers = Arc<Mutex<Vec<(Ticket, bool)>>>;
 
+#[allow(clippy::unnecessary_box_returns)]
 fn batch(ticket: Ticket) -> Box<Batch> {
     let put = Put {
         key: Key::new("note", (ticket % 2).to_string()).unwrap(),
