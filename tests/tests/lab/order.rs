@@ -147,7 +147,7 @@ async fn make(store: &Store, n: u64, call: &Call) -> Answer {
     };
     let mut ops = Vec::new();
     for (place, name) in keys.iter().enumerate() {
-        let expect = if place == 0 { expected.clone() } else { Expect::Any };
+        let expect = if place == 0 { expected } else { Expect::Any };
         ops.push(put(&key(n, *name), expect, &value.to_string()));
     }
     match store.commit(batch(store, ops)).await.unwrap() {
