@@ -6,13 +6,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use outlast_core::{Error, Result};
+use outlast_core::{Error, Result, planted};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
 use crate::codec::Cells;
 use crate::error::{Doing, Place};
-use crate::file::beside;
+use crate::file::{beside, sync_folder};
 use crate::script::Script;
 
 /// `OutL` in the header of every file of ours.
@@ -77,6 +77,8 @@ pub(crate) async fn connect(
         let fence = "CREATE TEMP TABLE fence (held INTEGER NOT NULL);\
                      INSERT INTO temp.fence VALUES (0)";
         sqlx::raw_sql(fence).execute(&mut connection).await.map_err(opening)?;
+        // SQLite syncs the folder when it begins a log, and does not look whether that worked.
+        sync_folder(place)?;
     }
     Ok(connection)
 }
@@ -97,10 +99,26 @@ fn options(path: &Path, access: Access, busy_timeout: Duration) -> SqliteConnect
         Access::Immutable => options.read_only(true).immutable(true),
         Access::Write => options
             .page_size(PAGE_BYTES)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .journal_mode(journal())
+            .synchronous(synchronous())
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
             .pragma("journal_size_limit", LOG_BYTES.to_string()),
+    }
+}
+
+/// How a commit comes to the disk: through a log.
+fn journal() -> SqliteJournalMode {
+    if planted("delete-full") { SqliteJournalMode::Delete } else { SqliteJournalMode::Wal }
+}
+
+/// When SQLite waits for the disk: at each commit.
+fn synchronous() -> SqliteSynchronous {
+    if planted("synchronous-off") {
+        SqliteSynchronous::Off
+    } else if planted("synchronous-normal") {
+        SqliteSynchronous::Normal
+    } else {
+        SqliteSynchronous::Full
     }
 }
 
@@ -123,12 +141,13 @@ async fn verify(
     }
     for (name, value) in expected {
         let found = pragma(connection, place, name).await?;
-        if found != value.to_string() {
+        let weakened = planted("synchronous-off") || planted("synchronous-normal");
+        if found != value.to_string() && !weakened {
             return Err(refused(place, name, &found, &value.to_string()));
         }
     }
     let mode = pragma(connection, place, "journal_mode").await?;
-    if access != Access::Immutable && mode != "wal" {
+    if access != Access::Immutable && mode != "wal" && !planted("delete-full") {
         return Err(refused(place, "journal_mode", &mode, "wal"));
     }
     Ok(())

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Error, Result};
+use outlast_core::{Error, Result, planted};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
@@ -19,6 +19,7 @@ use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
 use crate::file::Identity;
+use crate::mark::Mark;
 use crate::script::{Answer, Script, Stopped};
 
 /// How many reads run at once; more wait.
@@ -62,6 +63,7 @@ pub(crate) struct Connections {
     pub(crate) place: Place,
     /// The file that was opened.
     identity: Identity,
+    mark: Mark,
     access: Access,
     busy_timeout: Duration,
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
@@ -76,7 +78,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// The connections of a store of which one is open. With `Access::Write` it writes.
     pub(crate) async fn new(
-        place: Place,
+        (place, mark): (Place, Mark),
         access: Access,
         busy_timeout: Duration,
         first: SqliteConnection,
@@ -91,6 +93,7 @@ impl Connections {
         Ok(Self {
             place,
             identity,
+            mark,
             access,
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
@@ -173,7 +176,7 @@ impl Connections {
         self.mend(&mut slot).await?;
         let connection = MutexGuard::try_map(slot, Option::as_mut);
         let connection = connection.map_err(|_| Error::internal("no connection to write with"))?;
-        self.sound.store(false, Ordering::Release);
+        self.sound.store(planted("connection-reused"), Ordering::Release);
         Ok(Writer { home: self, connection })
     }
 
@@ -236,6 +239,15 @@ impl Connections {
         })
     }
 
+    /// Notes how far the store is. Every commit was durable before it was acknowledged, so there
+    /// is nothing else to wait for.
+    pub(crate) async fn note_mark(&self) -> Result<()> {
+        let mut writer = self.writer().await?;
+        self.mark.advance(&mut writer, &self.place).await?;
+        writer.keep();
+        Ok(())
+    }
+
     /// Lets go of everything. What runs is finished first; what comes later is refused.
     pub(crate) async fn close(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
@@ -257,6 +269,11 @@ impl Connections {
         synced
     }
 
+    async fn settle(&self, connection: &mut SqliteConnection) -> Result<()> {
+        self.checkpoint(connection).await?;
+        self.mark.advance(connection, &self.place).await
+    }
+
     /// Leaves the file without a log, if it can still be written to, and the writing connection.
     async fn part(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
         if self.read_only() {
@@ -265,7 +282,7 @@ impl Connections {
         self.mend(slot).await?;
         let Some(mut connection) = slot.take() else { return Ok(()) };
         let poisoned = self.poisoned.load(Ordering::Acquire);
-        let synced = if poisoned { Ok(()) } else { self.checkpoint(&mut connection).await };
+        let synced = if poisoned { Ok(()) } else { self.settle(&mut connection).await };
         let closed = connection.close().await;
         synced.and(closed.map_err(|cause| self.place.error(cause, Doing::Writing)))
     }

@@ -55,9 +55,12 @@
 //! What nothing notices: damage to the log (`-wal`) before it was copied into the file. SQLite takes
 //! the first frame that fails its checksum for the end of the log, so commits from there on are
 //! missing, each as a whole. The log is copied when 16 MiB of it have gathered and when the store is
-//! closed. Nor does anything notice that the last commits are missing altogether, as when an older
-//! copy of the file was put in its place while it was closed; nor damage to what is remembered of
-//! commits whose versions were pruned.
+//! closed.
+//! What is noticed is that commits are missing that were there when the store was last synced or
+//! closed: a file beside it, whose name ends with `-mark`, says how far it had come, and a store that
+//! ends before is `Corrupt`. It may be removed, and then nothing is compared; whoever puts an older
+//! copy of the file in its place on purpose has to. Nor does anything notice damage to what is
+//! remembered of commits whose versions were pruned.
 //!
 //! # What must not be done to the file
 //!
@@ -81,6 +84,7 @@ mod history;
 mod insert;
 mod kinds;
 mod lookup;
+mod mark;
 mod open;
 mod prune;
 mod read;

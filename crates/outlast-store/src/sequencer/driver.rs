@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outlast_core::{
     Backend, Batch, Clock, Error, Key, Outcome, PlanContext, PrunePlan, Pruned, Result, WriteSet,
-    Written,
+    Written, planted,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tracing::{Instrument, Span, debug_span, field};
@@ -191,6 +191,9 @@ impl Driver {
                 let context = PlanContext { now, epoch, durability };
                 return self.machine.step(Event::Fetched(view.map(Box::new), context));
             }
+            Effect::Write(set) if planted("acknowledged-early") => {
+                return self.acknowledge_early(&set).await;
+            }
             Effect::Write(set) => {
                 let written = self.write(&set).await;
                 return self.machine.step(Event::Written(written));
@@ -203,6 +206,22 @@ impl Driver {
             Effect::Pass(ticket) => self.pass(ticket).await,
         }
         Vec::new()
+    }
+
+    /// A planted bug: callers are answered before anything is written.
+    async fn acknowledge_early(&mut self, set: &WriteSet) -> Vec<Effect> {
+        let applied = Written::Applied(self.backend.info().durability);
+        let effects = self.machine.step(Event::Written(Ok(applied)));
+        let (answers, later) = effects.into_iter().partition(|e| matches!(e, Effect::Answer(..)));
+        let answers: Vec<Effect> = answers;
+        for effect in answers {
+            if let Effect::Answer(ticket, outcome) = effect {
+                self.answer(ticket, outcome);
+            }
+        }
+        tokio::task::yield_now().await;
+        let _ = self.write(set).await;
+        later
     }
 
     fn begin_group(&mut self) {
