@@ -19,6 +19,7 @@ use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
 use crate::file::Identity;
+use crate::moment::{Header, Moment};
 use crate::script::{Answer, Script, Stopped};
 
 /// How many reads run at once; more wait.
@@ -65,6 +66,8 @@ pub(crate) struct Connections {
     access: Access,
     busy_timeout: Duration,
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
+    /// Tells the moment it is, as long as there is a connection to write with.
+    header: Mutex<Option<Header>>,
     /// Whether the last use of the writing connection came to its end.
     sound: AtomicBool,
     permits: Semaphore,
@@ -82,6 +85,7 @@ impl Connections {
         first: SqliteConnection,
     ) -> Result<Self> {
         let identity = Identity::of(&place)?;
+        let header = if access == Access::Write { Header::of(place.path()) } else { None };
         let (writer, idle) = match access {
             Access::Write => (Some(first), Vec::new()),
             Access::Read | Access::ReadAlone | Access::Immutable => {
@@ -94,6 +98,7 @@ impl Connections {
             access,
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
+            header: Mutex::new(header),
             sound: AtomicBool::new(true),
             permits: Semaphore::new(READERS as usize),
             idle: Mutex::new(idle),
@@ -180,6 +185,7 @@ impl Connections {
     /// Makes sure that there is a connection that nothing runs on.
     async fn mend(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
         if !self.sound.load(Ordering::Acquire) {
+            self.set_header(None);
             if let Some(cut_off) = slot.as_mut() {
                 // It answers when it is done with what it was doing. It stays in its place until
                 // then, so that this, too, may be dropped.
@@ -191,8 +197,24 @@ impl Connections {
         }
         if slot.is_none() {
             *slot = Some(connect(&self.place, Access::Write, self.busy_timeout).await?);
+            self.set_header(Header::of(self.place.path()));
         }
         Ok(())
+    }
+
+    fn set_header(&self, header: Option<Header>) {
+        *self.header.lock().unwrap_or_else(PoisonError::into_inner) = header;
+    }
+
+    /// The moment it is; `None` if that cannot be told without asking SQLite.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.now()
+    }
+
+    /// The same for one who answers without a connection, if the store is in order.
+    pub(crate) fn usable_moment(&self) -> Option<Moment> {
+        let open = !self.closed.load(Ordering::Acquire) && self.check_identity().is_ok();
+        self.moment().filter(|_| open)
     }
 
     /// Translates the failure of a write, and refuses all later ones if the disk failed.
@@ -263,6 +285,7 @@ impl Connections {
             return Ok(());
         }
         self.mend(slot).await?;
+        self.set_header(None);
         let Some(mut connection) = slot.take() else { return Ok(()) };
         let poisoned = self.poisoned.load(Ordering::Acquire);
         let synced = if poisoned { Ok(()) } else { self.checkpoint(&mut connection).await };

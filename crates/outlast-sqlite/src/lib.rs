@@ -78,12 +78,15 @@ mod fetch;
 mod file;
 mod gather;
 mod history;
+mod ids;
 mod insert;
 mod kinds;
 mod lookup;
+mod moment;
 mod open;
 mod prune;
 mod read;
+mod recent;
 pub mod schema;
 mod script;
 mod stream;
@@ -95,13 +98,14 @@ mod verify;
 mod write;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use outlast_core::{BackendInfo, Durability, IdSource, OpenOptions, Result};
 
 use crate::connections::Connections;
 use crate::gather::Gather;
 use crate::lookup::Located;
+use crate::recent::Recent;
 use crate::schema::Schema;
 
 /// A store in one SQLite file.
@@ -116,6 +120,8 @@ pub struct Sqlite {
     info: BackendInfo,
     /// What the last fetch located, for the write planned from it.
     located: Mutex<Option<Located>>,
+    /// What was read or written last, for the next read of it.
+    recent: Mutex<Recent>,
     gather: Gather,
 }
 
@@ -155,6 +161,10 @@ impl Sqlite {
 
     fn durability(&self) -> Durability {
         self.info.durability
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember_located(&self, located: Located) {
