@@ -7,7 +7,7 @@ use futures_core::Stream;
 use futures_util::stream;
 use outlast_core::{
     AttrName, Attributes, Cause, Counts, Entity, Error, ErrorKind, HistoryQuery, Key, Kind, Listed,
-    Page, Query, Receipt, Result, Scope, Status, Version,
+    Op, Page, Query, Receipt, Result, Scope, Status, Version,
 };
 
 use crate::Store;
@@ -141,7 +141,11 @@ impl<T: Entity> Collection<T> {
         }
         draft.replace(stored, &value)?;
         let receipt = draft.commit().await?;
-        stored.advanced(value, written(&receipt, &stored.key)?, receipt.at)
+        let version = written(&receipt, &stored.key)?;
+        match draft.batch().ops.last() {
+            Some(Op::Put(put)) => Ok(stored.written(value, put.state.clone(), version, receipt.at)),
+            _ => stored.advanced(value, version, receipt.at),
+        }
     }
 
     /// Moves an entity to another state: `IllegalTransition`, naming both, if its present one

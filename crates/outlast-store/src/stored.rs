@@ -1,5 +1,6 @@
 //! An entity as it was read: its value, its version, and the text it was decoded from.
 
+use std::io;
 use std::ops::Deref;
 
 use outlast_core::{
@@ -83,21 +84,24 @@ impl<T: Entity> Stored<T> {
     /// those who commit it in a batch of their own.
     pub fn advanced(&self, value: T, version: Version, at: Timestamp) -> Result<Self> {
         let source = self.carry_over(&value)?;
-        Ok(Self {
-            key: self.key.clone(),
-            version,
-            updated_at: at,
-            transient: self.transient.clone(),
-            value,
-            source,
-        })
+        Ok(self.written(value, source, version, at))
+    }
+
+    /// The same, when the content of the operation is at hand.
+    pub(crate) fn written(&self, value: T, source: Json, version: Version, at: Timestamp) -> Self {
+        let (key, transient) = (self.key.clone(), self.transient.clone());
+        Self { key, version, updated_at: at, transient, value, source }
     }
 
     /// The new value's JSON, plus the fields of the stored JSON that this program does not know.
     fn carry_over(&self, value: &T) -> Result<Json> {
-        let next = Json::encode(value)?;
+        // It will be about as long as the one before.
+        let mut text = Vec::with_capacity(self.source.as_str().len() + 64);
+        serde_json::to_writer(&mut text, value).map_err(unwritable::<T>)?;
+        let text = String::from_utf8(text);
+        let next = Json::trusted(text.map_err(|_| Error::internal("JSON is not UTF-8"))?);
         // What this program wrote holds nothing it does not know, and need not be taken apart.
-        if Json::encode(&self.value)? == self.source {
+        if is_written_as(&self.value, self.source.as_str()) {
             return Ok(next);
         }
         let stored: Value = self.source.decode()?;
@@ -169,9 +173,31 @@ pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -
 }
 
 fn to_value<T: Entity>(value: &T) -> Result<Value> {
-    serde_json::to_value(value).map_err(|cause| {
-        Error::invalid(format!("a {} cannot be written as JSON", T::KIND)).with_source(cause)
-    })
+    serde_json::to_value(value).map_err(unwritable::<T>)
+}
+
+fn unwritable<T: Entity>(cause: serde_json::Error) -> Error {
+    Error::invalid(format!("a {} cannot be written as JSON", T::KIND)).with_source(cause)
+}
+
+/// Whether this is how the value is written as JSON.
+fn is_written_as<T: Entity>(value: &T, text: &str) -> bool {
+    let mut rest = Rest(text.as_bytes());
+    serde_json::to_writer(&mut rest, value).is_ok() && rest.0.is_empty()
+}
+
+/// What is left of a text while another is compared with it; fails where they differ.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Copies into `next` every field of `stored` that `known`, the same content as this program
