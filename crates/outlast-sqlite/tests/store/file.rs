@@ -160,7 +160,7 @@ async fn the_file_is_in_the_mode_that_lasts() {
         }
     };
     assert_eq!(read("journal_mode").await, "wal");
-    assert_eq!(read("page_size").await, "8192");
+    assert_eq!(read("page_size").await, "4096");
     assert_eq!(read("application_id").await, 0x4f75_744c.to_string());
     assert_eq!(read("user_version").await, "2");
     store.close().await.unwrap();
