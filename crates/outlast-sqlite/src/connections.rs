@@ -16,6 +16,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 
+use crate::checkpoints::Checkpoints;
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
 use crate::file::Identity;
@@ -68,6 +69,7 @@ pub(crate) struct Connections {
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
     /// Tells the moment it is, as long as there is a connection to write with.
     header: Mutex<Option<Header>>,
+    pub(crate) checkpoints: Checkpoints,
     /// Whether the last use of the writing connection came to its end.
     sound: AtomicBool,
     permits: Semaphore,
@@ -99,6 +101,7 @@ impl Connections {
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
             header: Mutex::new(header),
+            checkpoints: Checkpoints::default(),
             sound: AtomicBool::new(true),
             permits: Semaphore::new(READERS as usize),
             idle: Mutex::new(idle),
@@ -211,6 +214,13 @@ impl Connections {
         self.header.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.now()
     }
 
+    /// The moment a write led to. What has gathered in the log is seen to.
+    pub(crate) fn moment_after_write(&self) -> Option<Moment> {
+        let now = self.moment()?;
+        self.checkpoints.follow(&now, &self.place, self.busy_timeout);
+        Some(now)
+    }
+
     /// The same for one who answers without a connection, if the store is in order.
     pub(crate) fn usable_moment(&self) -> Option<Moment> {
         let open = !self.closed.load(Ordering::Acquire) && self.check_identity().is_ok();
@@ -284,6 +294,7 @@ impl Connections {
         if self.read_only() {
             return Ok(());
         }
+        self.checkpoints.close().await;
         self.mend(slot).await?;
         self.set_header(None);
         let Some(mut connection) = slot.take() else { return Ok(()) };

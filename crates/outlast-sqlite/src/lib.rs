@@ -69,6 +69,7 @@
 mod admin;
 mod backend;
 mod changes;
+mod checkpoints;
 mod codec;
 mod config;
 mod connections;

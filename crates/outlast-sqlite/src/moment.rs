@@ -44,6 +44,11 @@ impl Moment {
         u32::from_ne_bytes(bytes.unwrap_or_default())
     }
 
+    /// How many pages the log holds.
+    pub(crate) fn pages_in_log(&self) -> u32 {
+        self.number(16)
+    }
+
     /// Whether exactly one commit lies between the two.
     pub(crate) fn is_next_of(&self, before: &Self) -> bool {
         self.life == before.life && self.number(8) == before.number(8).wrapping_add(1)

@@ -61,7 +61,7 @@ impl Sqlite {
 
     /// Brings what is known from the moment before a write to the one after it.
     fn advance(&self, set: &WriteSet, located: Located, draft: &Draft<'_>) {
-        let now = self.connections.moment();
+        let now = self.connections.moment_after_write();
         let now = now.filter(|now| located.moment.is_some_and(|then| now.is_next_of(&then)));
         self.recent().advance(set, &located, now);
         self.remember_located(located.advanced(draft, now));

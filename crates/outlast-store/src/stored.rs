@@ -63,34 +63,79 @@ impl<T: Entity> Stored<T> {
     ///
     /// `IllegalTransition` if its status is another and may not follow this one's.
     pub fn next(&self, value: &T) -> Result<Op> {
-        self.check_next(value)?;
-        self.expecting(Expect::At(self.version), value)
+        self.origin()?.next(value)
     }
 
     /// The same, expecting something else, with the move unchecked.
     pub(crate) fn expecting(&self, expect: Expect, value: &T) -> Result<Op> {
-        put(self.key.clone(), value, expect, self.carry_over(value)?)
+        self.origin()?.expecting(expect, value)
     }
 
     /// `IllegalTransition` if the value's status is another and may not follow this one's.
     pub(crate) fn check_next(&self, value: &T) -> Result<()> {
-        match (self.value.status(), value.status()) {
-            (Some(from), Some(to)) if from != to => from.check_move(to, &self.key.to_string()),
-            _ => Ok(()),
-        }
+        check_move(&self.key, self.value.status(), value)
     }
 
     /// What is stored once the operation of [`next`](Stored::next) is applied at `version`, for
     /// those who commit it in a batch of their own.
     pub fn advanced(&self, value: T, version: Version, at: Timestamp) -> Result<Self> {
-        let source = self.carry_over(&value)?;
-        Ok(self.written(value, source, version, at))
+        let origin = self.origin()?;
+        let source = origin.carry_over(&value)?;
+        Ok(origin.advanced(value, source, version, at))
     }
 
-    /// The same, when the content of the operation is at hand.
-    pub(crate) fn written(&self, value: T, source: Json, version: Version, at: Timestamp) -> Self {
-        let (key, transient) = (self.key.clone(), self.transient.clone());
-        Self { key, version, updated_at: at, transient, value, source }
+    /// The value, to be changed, and what is needed of it afterwards.
+    pub(crate) fn open(self) -> Result<(Origin<T>, T)> {
+        Ok((self.origin()?, self.value))
+    }
+
+    fn origin(&self) -> Result<Origin<T>> {
+        // What this program wrote holds nothing it does not know, and need not be taken apart.
+        let plain = is_written_as(&self.value, self.source.as_str());
+        let known = if plain { None } else { Some(to_value(&self.value)?) };
+        Ok(Origin {
+            key: self.key.clone(),
+            version: self.version,
+            transient: self.transient.clone(),
+            status: self.value.status(),
+            source: self.source.clone(),
+            known,
+        })
+    }
+}
+
+/// What a value was before it was changed.
+pub(crate) struct Origin<T: Entity> {
+    pub(crate) key: Key,
+    version: Version,
+    transient: Attributes,
+    status: Option<T::Status>,
+    source: Json,
+    /// How this program writes it, if that is not how it is stored.
+    known: Option<Value>,
+}
+
+impl<T: Entity> Origin<T> {
+    /// The operation that makes `value` the next version; errors as for [`Stored::next`].
+    pub(crate) fn next(&self, value: &T) -> Result<Op> {
+        check_move(&self.key, self.status, value)?;
+        self.expecting(Expect::At(self.version), value)
+    }
+
+    fn expecting(&self, expect: Expect, value: &T) -> Result<Op> {
+        put(self.key.clone(), value, expect, self.carry_over(value)?)
+    }
+
+    /// What is stored once the operation with this content was applied at `version`.
+    pub(crate) fn advanced(
+        self,
+        value: T,
+        source: Json,
+        version: Version,
+        at: Timestamp,
+    ) -> Stored<T> {
+        let Self { key, transient, .. } = self;
+        Stored { key, version, updated_at: at, transient, value, source }
     }
 
     /// The new value's JSON, plus the fields of the stored JSON that this program does not know.
@@ -100,14 +145,10 @@ impl<T: Entity> Stored<T> {
         serde_json::to_writer(&mut text, value).map_err(unwritable::<T>)?;
         let text = String::from_utf8(text);
         let next = Json::trusted(text.map_err(|_| Error::internal("JSON is not UTF-8"))?);
-        // What this program wrote holds nothing it does not know, and need not be taken apart.
-        if is_written_as(&self.value, self.source.as_str()) {
-            return Ok(next);
-        }
+        let Some(known) = &self.known else { return Ok(next) };
         let stored: Value = self.source.decode()?;
-        let known = to_value(&self.value)?;
         let mut carried = to_value(value)?;
-        if keep_unknown(&stored, &known, &mut carried) {
+        if keep_unknown(&stored, known, &mut carried) {
             let carried = Json::encode(&carried)?;
             // A field under an old name is known after all, and would now be there twice.
             if carried.decode::<T>().is_ok() {
@@ -115,6 +156,17 @@ impl<T: Entity> Stored<T> {
             }
         }
         Ok(next)
+    }
+}
+
+fn check_move<S: Status>(
+    key: &Key,
+    from: Option<S>,
+    value: &impl Entity<Status = S>,
+) -> Result<()> {
+    match (from, value.status()) {
+        (Some(from), Some(to)) if from != to => from.check_move(to, &key.to_string()),
+        _ => Ok(()),
     }
 }
 
