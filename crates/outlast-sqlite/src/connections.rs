@@ -5,7 +5,6 @@
 //! another is opened. A dropped write may still be running on the driver's thread; whoever writes
 //! next, or closes the store, waits for its end first. A dropped read is interrupted.
 
-use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +19,7 @@ use crate::checkpoints::Checkpoints;
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
 use crate::file::Identity;
+use crate::kept::kept;
 use crate::moment::{Header, Moment};
 use crate::script::{Answer, Script, Stopped};
 
@@ -260,8 +260,7 @@ impl Connections {
         if let Err(stopped) = script.run(connection).await? {
             return Err(self.write_error(stopped, None));
         }
-        let path = self.place.path();
-        let synced = File::open(path).and_then(|file| file.sync_all());
+        let synced = kept(self.place.path()).and_then(|file| file.sync_all());
         synced.map_err(|cause| {
             self.poison();
             self.poisoned_error().with_source(cause)

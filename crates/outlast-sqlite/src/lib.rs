@@ -54,7 +54,7 @@
 //!
 //! What nothing notices: damage to the log (`-wal`) before it was copied into the file. SQLite takes
 //! the first frame that fails its checksum for the end of the log, so commits from there on are
-//! missing, each as a whole. The log is copied when 16 MiB of it have gathered and when the store is
+//! missing, each as a whole. The log is copied when 8 MiB of it have gathered and when the store is
 //! closed. Nor does anything notice that the last commits are missing altogether, as when an older
 //! copy of the file was put in its place while it was closed; nor damage to what is remembered of
 //! commits whose versions were pruned.
@@ -81,6 +81,7 @@ mod gather;
 mod history;
 mod ids;
 mod insert;
+mod kept;
 mod kinds;
 mod lookup;
 mod moment;

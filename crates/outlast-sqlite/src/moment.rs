@@ -8,13 +8,13 @@
 //!
 //! Where the header cannot be read, nothing is known and everything is asked of SQLite.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::file::beside;
+use crate::kept::kept;
 
 /// The bytes of one copy of the header.
 const COPY: usize = 48;
@@ -67,7 +67,7 @@ static LIVES: AtomicU64 = AtomicU64::new(0);
 impl Header {
     /// The header of the store at `path`, to which a connection is open.
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        let file = kept(&beside(path, "-shm"))?;
+        let file = kept(&beside(path, "-shm")).ok()?;
         Some(Self { file, life: LIVES.fetch_add(1, Ordering::Relaxed) })
     }
 
@@ -87,44 +87,5 @@ fn read(file: &File, bytes: &mut [u8]) -> Option<()> {
 /// Elsewhere nobody promises that a file and its mapping are the same at any moment.
 #[cfg(not(target_os = "linux"))]
 fn read(_: &File, _: &mut [u8]) -> Option<()> {
-    None
-}
-
-/// Files that were opened here, by device and number.
-///
-/// SQLite's locks belong to the process and the file: closing any handle of the file would drop
-/// them. So each is opened once and kept until the file is gone.
-static KEPT: Mutex<Option<Files>> = Mutex::new(None);
-
-type Files = HashMap<(u64, u64), Arc<File>>;
-
-#[cfg(unix)]
-fn kept(path: &Path) -> Option<Arc<File>> {
-    use std::os::unix::fs::MetadataExt;
-
-    let name = |found: &std::fs::Metadata| (found.dev(), found.ino());
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = kept.get_or_insert_default();
-    let is_needed = |file: &Arc<File>| {
-        Arc::strong_count(file) > 1 || file.metadata().map_or(true, |found| found.nlink() > 0)
-    };
-    kept.retain(|_, file| is_needed(file));
-    let found = std::fs::metadata(path).ok()?;
-    if let Some(file) = kept.get(&name(&found)) {
-        return Some(file.clone());
-    }
-    let file = Arc::new(File::open(path).ok()?);
-    let opened = file.metadata().map(|opened| name(&opened)).ok();
-    if opened != Some(name(&found)) {
-        // Another took its place in between. It stays open, for it may be one that is locked.
-        std::mem::forget(file);
-        return None;
-    }
-    kept.insert(name(&found), file.clone());
-    Some(file)
-}
-
-#[cfg(not(unix))]
-fn kept(_: &Path) -> Option<Arc<File>> {
     None
 }

@@ -274,3 +274,24 @@ async fn a_folder_that_cannot_be_written_to_can_be_read() {
     std::fs::set_permissions(&folder, mode(0o755)).unwrap();
     assert_eq!(house.names(), ["state.db"]);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_store_stays_locked_when_it_is_opened_again_and_closed() {
+    use std::os::unix::fs::MetadataExt;
+
+    let house = House::new();
+    let store = house.open().await;
+    let file = std::fs::metadata(house.file()).unwrap().ino();
+    let is_locked = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let (process, file) = (format!(" {} ", std::process::id()), format!(":{file} "));
+        locks.lines().any(|lock| lock.contains(&process) && lock.contains(&file))
+    };
+    assert!(is_locked());
+    house.open().await.close().await.unwrap();
+    assert!(is_locked(), "another process would take itself for the last and remove the log");
+    store.compact().await.unwrap();
+    assert!(is_locked());
+    store.close().await.unwrap();
+}
