@@ -5,7 +5,6 @@
 //! another is opened. A dropped write may still be running on the driver's thread; whoever writes
 //! next, or closes the store, waits for its end first. A dropped read is interrupted.
 
-use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +15,13 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 
+use crate::checkpoints::Checkpoints;
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
 use crate::file::Identity;
+use crate::kept::kept;
 use crate::mark::Mark;
+use crate::moment::{Header, Moment};
 use crate::script::{Answer, Script, Stopped};
 
 /// How many reads run at once; more wait.
@@ -67,6 +69,9 @@ pub(crate) struct Connections {
     access: Access,
     busy_timeout: Duration,
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
+    /// Tells the moment it is, as long as there is a connection to write with.
+    header: Mutex<Option<Header>>,
+    pub(crate) checkpoints: Checkpoints,
     /// Whether the last use of the writing connection came to its end.
     sound: AtomicBool,
     permits: Semaphore,
@@ -84,6 +89,7 @@ impl Connections {
         first: SqliteConnection,
     ) -> Result<Self> {
         let identity = Identity::of(&place)?;
+        let header = if access == Access::Write { Header::of(place.path()) } else { None };
         let (writer, idle) = match access {
             Access::Write => (Some(first), Vec::new()),
             Access::Read | Access::ReadAlone | Access::Immutable => {
@@ -97,6 +103,8 @@ impl Connections {
             access,
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
+            header: Mutex::new(header),
+            checkpoints: Checkpoints::default(),
             sound: AtomicBool::new(true),
             permits: Semaphore::new(READERS as usize),
             idle: Mutex::new(idle),
@@ -183,6 +191,7 @@ impl Connections {
     /// Makes sure that there is a connection that nothing runs on.
     async fn mend(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
         if !self.sound.load(Ordering::Acquire) {
+            self.set_header(None);
             if let Some(cut_off) = slot.as_mut() {
                 // It answers when it is done with what it was doing. It stays in its place until
                 // then, so that this, too, may be dropped.
@@ -194,8 +203,31 @@ impl Connections {
         }
         if slot.is_none() {
             *slot = Some(connect(&self.place, Access::Write, self.busy_timeout).await?);
+            self.set_header(Header::of(self.place.path()));
         }
         Ok(())
+    }
+
+    fn set_header(&self, header: Option<Header>) {
+        *self.header.lock().unwrap_or_else(PoisonError::into_inner) = header;
+    }
+
+    /// The moment it is; `None` if that cannot be told without asking SQLite.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.now()
+    }
+
+    /// The moment a write led to. What has gathered in the log is seen to.
+    pub(crate) fn moment_after_write(&self) -> Option<Moment> {
+        let now = self.moment()?;
+        self.checkpoints.follow(&now, &self.place, self.busy_timeout);
+        Some(now)
+    }
+
+    /// The same for one who answers without a connection, if the store is in order.
+    pub(crate) fn usable_moment(&self) -> Option<Moment> {
+        let open = !self.closed.load(Ordering::Acquire) && self.check_identity().is_ok();
+        self.moment().filter(|_| open)
     }
 
     /// Translates the failure of a write, and refuses all later ones if the disk failed.
@@ -231,8 +263,7 @@ impl Connections {
         if let Err(stopped) = script.run(connection).await? {
             return Err(self.write_error(stopped, None));
         }
-        let path = self.place.path();
-        let synced = File::open(path).and_then(|file| file.sync_all());
+        let synced = kept(self.place.path()).and_then(|file| file.sync_all());
         synced.map_err(|cause| {
             self.poison();
             self.poisoned_error().with_source(cause)
@@ -279,7 +310,9 @@ impl Connections {
         if self.read_only() {
             return Ok(());
         }
+        self.checkpoints.close().await;
         self.mend(slot).await?;
+        self.set_header(None);
         let Some(mut connection) = slot.take() else { return Ok(()) };
         let poisoned = self.poisoned.load(Ordering::Acquire);
         let synced = if poisoned { Ok(()) } else { self.settle(&mut connection).await };

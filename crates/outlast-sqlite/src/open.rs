@@ -93,8 +93,8 @@ pub(crate) async fn open(
     };
     let connections =
         Connections::new((place, mark), access, options.busy_timeout, connection).await?;
-    let (located, gather) = (Mutex::new(None), Gather::default());
-    Ok(Sqlite { connections, info, located, gather })
+    let (located, recent, gather) = (Mutex::new(None), Mutex::default(), Gather::default());
+    Ok(Sqlite { connections, info, located, recent, gather })
 }
 
 async fn first_connection(

@@ -18,6 +18,13 @@ use crate::script::{Answer, Script};
 
 impl Sqlite {
     pub(crate) async fn write_set(&self, set: &WriteSet) -> Result<Written> {
+        self.recent().writing = true;
+        let written = self.write_rows(set).await;
+        self.recent().writing = false;
+        written
+    }
+
+    async fn write_rows(&self, set: &WriteSet) -> Result<Written> {
         let mut writer = self.connections.writer().await?;
         let mut script = Script::new();
         let located = match self.recall(set) {
@@ -50,7 +57,7 @@ impl Sqlite {
         match inserted.map(|answer| answer.affected).sum::<u64>() {
             0 if !draft.history.is_empty() => Ok(Written::Raced),
             some if some == draft.history.len() as u64 => {
-                self.remember_located(located.advanced(&draft));
+                self.advance(set, located, &draft);
                 Ok(Written::Applied(self.durability()))
             }
             some => {
@@ -58,6 +65,14 @@ impl Sqlite {
                 Err(Error::internal(format!("{some} rows of history were written, not {rows}")))
             }
         }
+    }
+
+    /// Brings what is known from the moment before a write to the one after it.
+    fn advance(&self, set: &WriteSet, located: Located, draft: &Draft<'_>) {
+        let now = self.connections.moment_after_write();
+        let now = now.filter(|now| located.moment.is_some_and(|then| now.is_next_of(&then)));
+        self.recent().advance(set, &located, now);
+        self.remember_located(located.advanced(draft, now));
     }
 
     /// What the last fetch located, if the set was planned from it.
@@ -91,7 +106,9 @@ impl Sqlite {
         script.sql("BEGIN IMMEDIATE").end();
         wanted.ask(&mut script);
         let answers = self.run_write(writer, script).await?;
-        Ok(self.located(wanted, answers.get(1..).unwrap_or_default())?.0)
+        let (located, _) = self.located(wanted, answers.get(1..).unwrap_or_default())?;
+        // Nobody else can write before this transaction ends.
+        Ok(Located { moment: self.connections.moment(), ..located })
     }
 
     /// Runs a script that writes; its last statement is the commit if it has one.

@@ -160,7 +160,7 @@ async fn the_file_is_in_the_mode_that_lasts() {
         }
     };
     assert_eq!(read("journal_mode").await, "wal");
-    assert_eq!(read("page_size").await, "8192");
+    assert_eq!(read("page_size").await, "4096");
     assert_eq!(read("application_id").await, 0x4f75_744c.to_string());
     assert_eq!(read("user_version").await, "2");
     store.close().await.unwrap();
@@ -321,4 +321,25 @@ async fn a_log_that_is_cut_off_is_noticed_up_to_the_last_sync() {
         let opened = Sqlite::open(&copy, &OpenOptions::read_only(), &RandomIds).await;
         assert_eq!(opened.is_ok(), expected, "{bytes} of {} bytes: {opened:?}", whole.len());
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_store_stays_locked_when_it_is_opened_again_and_closed() {
+    use std::os::unix::fs::MetadataExt;
+
+    let house = House::new();
+    let store = house.open().await;
+    let file = std::fs::metadata(house.file()).unwrap().ino();
+    let is_locked = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let (process, file) = (format!(" {} ", std::process::id()), format!(":{file} "));
+        locks.lines().any(|lock| lock.contains(&process) && lock.contains(&file))
+    };
+    assert!(is_locked());
+    house.open().await.close().await.unwrap();
+    assert!(is_locked(), "another process would take itself for the last and remove the log");
+    store.compact().await.unwrap();
+    assert!(is_locked());
+    store.close().await.unwrap();
 }

@@ -67,7 +67,8 @@ fn context() -> PlanContext {
 
 /// Carries out what the machine decides, taking in what comes meanwhile between any two steps.
 fn drive(requests: &mpsc::Receiver<Request>, world: &Mutex<World>, answers: &Answers) {
-    let mut machine = Machine::new(GroupLimits { batches: 2, bytes: 1 << 20, races: 1000 });
+    let mut machine =
+        Machine::new(GroupLimits { batches: 2, bytes: 1 << 20, races: 1000, gathers: true });
     while let Ok(request) = requests.recv() {
         let mut effects = accept(&mut machine, request);
         while !effects.is_empty() {
@@ -113,6 +114,7 @@ fn carry_out(
             answers.lock().unwrap().push((ticket, true));
             Vec::new()
         }
+        Effect::Gather(_) => machine.step(Event::Gathered),
         Effect::Publish(_) | Effect::Overtaken => Vec::new(),
     }
 }
