@@ -266,7 +266,7 @@ impl Shared {
         let far = self.far.reader()?;
         let name = lineage::far(key, self.lineage(&key.kind));
         let one = self.near.get(std::slice::from_ref(key)).await?.pop().unwrap_or(Slot::Vacant);
-        let other = self.far.within(far.get(&[name.clone()])).await?.pop();
+        let other = self.far.within(far.get(std::slice::from_ref(&name))).await?.pop();
         let other = lineage::slot(other.unwrap_or(Slot::Vacant));
         let class = match (version(&one), version(&other)) {
             _ if matches!(other, Slot::Damaged(_)) => Some(Class::Damaged),

@@ -224,9 +224,9 @@ impl Migration {
             }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };
             self.prepare(shared, kind, from, next, &mut told).await?;
-            let moved = shared.go(kind, next, &self.options.thresholds, explicit).await?;
-            told(Step::Moved(&moved));
-            moves.push(moved);
+            let step = shared.go(kind, next, &self.options.thresholds, explicit).await?;
+            told(Step::Moved(&step));
+            moves.push(step);
         }
     }
 

@@ -102,13 +102,10 @@ pub fn is_move(from: Phase, to: Phase) -> bool {
     matches!(
         (from, to),
         (Memory, Mirror)
-            | (Mirror, Shadow)
-            | (Shadow, Joint)
-            | (Joint, Live)
+            | (Mirror, Shadow | Memory)
+            | (Shadow, Joint | Mirror | Memory)
+            | (Joint, Live | Shadow)
             | (Live, Final | Shadow)
-            | (Joint, Shadow)
-            | (Shadow, Mirror | Memory)
-            | (Mirror, Memory)
     )
 }
 

@@ -5,6 +5,7 @@ use crate::migration::{Phase, Policy};
 
 /// Where one kind stands, as far as its writes are concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
 pub struct Course {
     /// How far it has moved.
     pub phase: Phase,

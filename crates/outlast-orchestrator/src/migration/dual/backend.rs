@@ -144,13 +144,9 @@ impl Shared {
             course.phase.is_durable() && (is_up || waits)
         };
         let known = control.courses();
-        if !known.is_empty() && known.values().all(is_durable) {
-            Durability::Durable
-        } else if known.is_empty() && self.births.flags.want_any() {
-            Durability::Durable
-        } else {
-            Durability::Volatile
-        }
+        let wished = self.births.flags.want_any();
+        let all = if known.is_empty() { wished } else { known.values().all(is_durable) };
+        if all { Durability::Durable } else { Durability::Volatile }
     }
 
     async fn fetch(&self, reads: &ReadSet) -> Result<View> {
@@ -222,24 +218,9 @@ impl Shared {
             return Ok(());
         };
         for (id, known) in known.commits {
-            view.commits.entry(id).or_insert_with(|| self.remembered(known));
+            view.commits.entry(id).or_insert_with(|| remembered(known));
         }
         Ok(())
-    }
-
-    /// What the database remembers of a commit, under our names.
-    fn remembered(&self, known: Remembered) -> Remembered {
-        let plain = |key: Key| {
-            let space = lineage::near_space(key.space);
-            key.in_space(space)
-        };
-        let versions = known.versions.into_iter().map(|(key, version)| (plain(key), version));
-        let appended = known.appended.into_iter();
-        Remembered {
-            versions: versions.collect(),
-            appended: appended.map(|(stream, first, last)| (plain(stream), first, last)).collect(),
-            ..known
-        }
     }
 
     /// `Fenced` if another process took one of the kinds over.
@@ -331,6 +312,21 @@ impl Shared {
         let _writer = self.far.lock().await;
         let far = self.far.leave().await;
         self.near.close().await.and(far)
+    }
+}
+
+/// What the database remembers of a commit, under our names.
+fn remembered(known: Remembered) -> Remembered {
+    let plain = |key: Key| {
+        let space = lineage::near_space(key.space);
+        key.in_space(space)
+    };
+    let versions = known.versions.into_iter().map(|(key, version)| (plain(key), version));
+    let appended = known.appended.into_iter();
+    Remembered {
+        versions: versions.collect(),
+        appended: appended.map(|(stream, first, last)| (plain(stream), first, last)).collect(),
+        ..known
     }
 }
 

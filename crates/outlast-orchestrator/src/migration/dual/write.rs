@@ -123,8 +123,8 @@ impl Shared {
         let Some((commits, touches)) = self.far_part(set) else {
             return Sent::Answer(FarAnswer::Late);
         };
-        let sent = writer.write(commits, touches).await;
-        let Sent::Answer(FarAnswer::Fenced(_)) = sent else { return sent };
+        let answer = writer.write(commits, touches).await;
+        let Sent::Answer(FarAnswer::Fenced(_)) = answer else { return answer };
         match writer.check().await {
             // We had written those rows ourselves: plan again under what they say.
             Ok(lost) if lost.is_empty() => {
