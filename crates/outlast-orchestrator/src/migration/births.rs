@@ -90,7 +90,11 @@ impl Shared {
             )));
         }
         if !self.births.flags.wants(kind) {
-            self.step(Event::Moved(kind.clone(), Course::memory()));
+            // It may have been met meanwhile, and may have moved since.
+            let mut control = self.control();
+            if control.course(kind).is_none() {
+                control.step(Event::Moved(kind.clone(), Course::memory()));
+            }
             return Ok(());
         }
         let _turn = self.turn.lock().await;
@@ -119,9 +123,13 @@ impl Shared {
                 ),
             ));
         }
+        // The answer to an earlier birth may have got lost.
+        writer.check(&self.births.owner).await?;
+        let before = writer.session.rows.get(kind).map_or(0, |(row, _)| row.epoch);
+        let epoch = before + 1;
         let row = Row {
             phase: Phase::Live,
-            epoch: 1,
+            epoch,
             lineage: 0,
             owner: Some(self.births.owner.clone()),
             since: self.far.clock.now(),
@@ -144,7 +152,7 @@ impl Shared {
             kind.clone(),
             Course {
                 phase: Phase::Live,
-                epoch: 1,
+                epoch,
                 policy: self.births.policies.of(kind),
                 backfilled: true,
                 whole: !is_there,

@@ -41,7 +41,7 @@ pub use dual::{Dual, Pace};
 pub use family::{children, generation, parents};
 pub use far::{Connect, Fixed};
 pub use migration::{Migration, Near, Options, Step};
-pub use phase::{Phase, Policy, is_move};
+pub use phase::{Phase, Policy, is_move, is_retreat};
 pub use policies::Policies;
 pub use progress::{Certificate, Moved, Progress};
 pub use quarantine::{Quarantined, Released};

@@ -14,7 +14,7 @@ use super::far::{Writer, is_away, is_unknown};
 use super::ledger::Row;
 use super::progress::Moved;
 use super::rehearse::CANARY;
-use super::{Phase, fail, family, is_move, lineage};
+use super::{Phase, fail, family, is_move, is_retreat, lineage};
 
 /// Entities and streams that are marked and shipped at once by a backfill.
 const PAGE: u32 = 128;
@@ -129,6 +129,10 @@ impl Shared {
             self.ship_the_rest(kind).await?;
         }
         let is_up = *self.control().link() == Link::Up;
+        if !is_up && !is_retreat(from, to) {
+            let message = format!("{kind} cannot go from {from} to {to}: the database is away");
+            return Err(Error::unavailable(message));
+        }
         let next = Course { phase: to, epoch: course.epoch + 1, ..course };
         let next = if is_up {
             let mut writer = self.far.lock().await;
@@ -250,6 +254,7 @@ impl Shared {
     /// a look at what is there already.
     pub(crate) async fn backfill(&self, kind: &Kind, mut done: impl FnMut(u64)) -> Result<u64> {
         let mut shipped = 0;
+        let lineage = self.lineage(kind);
         let near = self.near.kinds().await?;
         for (space, known) in near.entities {
             if known != *kind {
@@ -281,7 +286,7 @@ impl Shared {
                 page = page.after(next);
             }
         }
-        self.control().backfilled(kind);
+        self.control().backfilled(kind, lineage);
         fail::point("backfill.done")?;
         Ok(shipped)
     }

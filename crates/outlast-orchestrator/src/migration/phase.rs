@@ -112,6 +112,15 @@ pub fn is_move(from: Phase, to: Phase) -> bool {
     )
 }
 
+/// Whether a move needs nothing of the database, so that it can be made while that is away.
+///
+/// Every other would go by what the database had when it was last seen.
+pub fn is_retreat(from: Phase, to: Phase) -> bool {
+    use Phase::{Joint, Live, Mirror, Shadow};
+
+    matches!((from, to), (Live | Joint, Shadow) | (Shadow, Mirror))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -180,6 +180,7 @@ impl Shared {
                 let terms = match refusals.get(&name.kind) {
                     Some((kind, why)) => Terms::Refuses(*kind, why.clone()),
                     None if !lineage::is_callers(name.space) => outside(name),
+                    None if !view.commits.is_empty() => control.terms_again(name),
                     None => control.terms(name),
                 };
                 view.terms.insert(name.clone(), terms);

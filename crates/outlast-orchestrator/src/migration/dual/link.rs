@@ -45,18 +45,29 @@ impl Shared {
         let _turn = self.turn.lock().await;
         let mut writer = self.far.lock().await;
         writer.reconnect().await?;
-        let lost = writer.check().await?;
+        let lost = writer.check(&self.births.owner).await?;
         if !lost.is_empty() {
-            self.step(Event::Fenced(lost.clone()));
-            for kind in &lost {
-                writer.session.rows.remove(kind);
-            }
+            writer.session.forget(&lost);
+            self.step(Event::Fenced(lost));
         }
+        self.follow(&writer);
         self.settle(&mut writer).await?;
         self.repay(&mut writer).await?;
         self.step(Event::Up);
         self.work.notify_waiters();
         Ok(())
+    }
+
+    /// Takes moves as made that the ledger has: the answer to them got lost.
+    fn follow(&self, writer: &Writer<'_>) {
+        for (kind, (row, _)) in &writer.session.rows {
+            // One that was never met is still to be born, by whoever names it next.
+            let Some(course) = self.control().course(kind).cloned() else { continue };
+            if row.epoch <= course.epoch || course.owed || course.fenced {
+                continue;
+            }
+            self.step(Event::Moved(kind.clone(), course.after(row)));
+        }
     }
 
     /// Finds out what became of what was in doubt. A row of the ledger is written first: a write

@@ -99,19 +99,29 @@ impl Shared {
 
     async fn write_far(&self, set: &WriteSet) -> Sent {
         let mut writer = self.far.lock().await;
-        let (commits, touches) = self.far_part(set);
-        writer.write(commits, touches).await
+        let Some((commits, touches)) = self.far_part(set) else {
+            return Sent::Answer(FarAnswer::Late);
+        };
+        let sent = writer.write(commits, touches).await;
+        if let Sent::Answer(FarAnswer::Fenced(lost)) = &sent {
+            writer.session.forget(lost);
+        }
+        sent
     }
 
-    /// What of a set goes to the database, under its names there.
-    fn far_part(&self, set: &WriteSet) -> (Vec<Commit>, Vec<(Key, Attributes)>) {
+    /// What of a set goes to the database, under its names there. `None` if the terms changed
+    /// since that was decided, as when a shipment met another owner meanwhile.
+    fn far_part(&self, set: &WriteSet) -> Option<(Vec<Commit>, Vec<(Key, Attributes)>)> {
         let control = self.control();
+        if !control.is_current() {
+            return None;
+        }
         let lineage = |key: &Key| control.course(&key.kind).map_or(0, |course| course.lineage);
-        let goes = |key: &Key| control.goes_far(key);
+        let goes = |key: &Key| control.is_sent(key);
         let commits = set.commits.iter().filter_map(|each| lineage::commit(each, goes, lineage));
         let touches = set.touches.iter().filter(|(key, _)| goes(key));
         let touches = touches.map(|(key, attrs)| (lineage::far(key, lineage(key)), attrs.clone()));
-        (commits.collect(), touches.collect())
+        Some((commits.collect(), touches.collect()))
     }
 }
 
