@@ -64,6 +64,14 @@ pub trait Site: Send + Sync + 'static {
     /// that is not persistent may say.
     async fn damage(&self, target: &Target) -> Result<bool>;
 
+    /// Whether what is durable here comes back under another life, with a feed and an incarnation
+    /// of its own, and is therefore not declared as
+    /// [`Persistent`](outlast_core::Capability::Persistent). Its harness then gives a store of its
+    /// own at each opening, and what comes back is its author's to test.
+    fn is_reborn(&self) -> bool {
+        false
+    }
+
     /// Opens the copy that `backup` wrote. Needed only where
     /// [`Backup`](outlast_core::Capability::Backup) is declared.
     async fn open_copy(&self, at: &Path) -> Result<Arc<dyn Backend>> {

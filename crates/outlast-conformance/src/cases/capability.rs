@@ -35,7 +35,8 @@ async fn fresh_store_says_what_it_is(t: Trial) {
         assert!(!info.capabilities[..n].contains(capability), "{capability:?} twice");
     }
     if info.durability == outlast_core::Durability::Durable {
-        assert!(info.can(Capability::Persistent), "durable means to outlast the process");
+        let outlasts = info.can(Capability::Persistent) || t.site.is_reborn();
+        assert!(outlasts, "durable means to outlast the process");
     }
     if info.can(Capability::Persistent) {
         assert_eq!(info.epoch, Epoch(1), "what is never forgotten is counted from the first epoch");

@@ -10,7 +10,6 @@ use super::Phase;
 use super::control::{Course, Event};
 use super::dual::Shared;
 use super::far::Writer;
-use super::hydrate::Hydration;
 use super::ledger::{self, LEDGER, PROGRESS, Row};
 use super::sentinel::{Mark, Sentinel};
 
@@ -89,7 +88,9 @@ impl Shared {
                 "{kind} belongs to the migration; choose another name for your kind"
             )));
         }
-        if !self.births.flags.wants(kind) {
+        // What a lasting near store has already is moved, not born.
+        let is_new = !self.is_lasting() || self.is_empty(kind).await?;
+        if !self.births.flags.wants(kind) || !is_new {
             // It may have been met meanwhile, and may have moved since.
             let mut control = self.control();
             if control.course(kind).is_none() {
@@ -123,13 +124,9 @@ impl Shared {
                 ),
             ));
         }
-        // The answer to an earlier birth may have got lost.
-        writer.check(&self.births.owner).await?;
-        let before = writer.session.rows.get(kind).map_or(0, |(row, _)| row.epoch);
-        let epoch = before + 1;
         let row = Row {
             phase: Phase::Live,
-            epoch,
+            epoch: 1,
             lineage: 0,
             owner: Some(self.births.owner.clone()),
             since: self.far.clock.now(),
@@ -140,19 +137,13 @@ impl Shared {
         self.record(writer, kind, row, "begun in the database").await?;
         self.mark(kind, Some(Phase::Live), None)?;
         if is_there {
-            let hydration = Hydration {
-                near: &*self.near,
-                far: &*far,
-                clock: &*self.far.clock,
-                ids: &*self.far.ids,
-            };
-            hydration.fill(kind, 0).await?;
+            self.hydrate(kind, 0).await?;
         }
         self.step(Event::Moved(
             kind.clone(),
             Course {
                 phase: Phase::Live,
-                epoch,
+                epoch: 1,
                 policy: self.births.policies.of(kind),
                 backfilled: true,
                 whole: !is_there,

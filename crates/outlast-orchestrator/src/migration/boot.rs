@@ -1,7 +1,9 @@
 //! Starting: the ledger says where each kind stands, and memory is filled from the only copy that
 //! survived.
 
-use outlast_core::{Error, ErrorKind, Kind, Op, ProcessIdentity, Result};
+use outlast_core::{Error, Kind, Op, ProcessIdentity, Result};
+
+use std::sync::PoisonError;
 
 use super::Phase;
 use super::control::{Course, Event};
@@ -26,7 +28,7 @@ pub struct Started {
 const OPS: usize = 16;
 
 impl Shared {
-    /// Takes the rows of the ledger over and fills memory. `Fenced` if another process that may
+    /// Takes the rows of the ledger over and fills memory. `Busy` if another process that may
     /// be alive has them.
     pub(crate) async fn boot(&self, rows: Rows, take_over: bool) -> Result<Started> {
         for (kind, (row, _)) in &rows {
@@ -39,8 +41,20 @@ impl Shared {
         self.own(&mut writer, rows).await?;
         let mut started = Started::default();
         let marks = self.births.sentinel.read()?;
+        for kind in self.near_kinds().await? {
+            self.step(Event::Moved(kind, Course::memory()));
+        }
+        let lasting = self.is_lasting();
+        let mut told = true;
+        if lasting {
+            let mirrored = writer.session.rows.iter();
+            let mirrored = mirrored.filter(|(_, (row, _))| row.phase >= Phase::Mirror);
+            let kinds: Vec<_> =
+                mirrored.map(|(kind, (row, _))| (kind.clone(), row.lineage)).collect();
+            told = self.catch_up_with(&kinds).await?;
+        }
         for (kind, (row, _)) in writer.session.rows.clone() {
-            if row.phase >= Phase::Mirror {
+            if row.phase >= Phase::Mirror && !lasting {
                 let filled = self.hydrate(&kind, row.lineage).await?;
                 started.hydrated.push((kind.clone(), filled));
             }
@@ -49,8 +63,15 @@ impl Shared {
             }
             let phase = (row.phase > Phase::Memory).then_some(row.phase);
             self.mark(&kind, phase, None)?;
-            self.step(Event::Moved(kind.clone(), self.course_of(&kind, &row)));
+            let mut course = self.course_of(&kind, &row);
+            if lasting {
+                course.whole = true;
+                course.backfilled &= told;
+            }
+            self.step(Event::Moved(kind.clone(), course));
         }
+        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        self.control().mark(late);
         // What a rehearsal left that was cut off is nobody's.
         started.hydrated.retain(|(kind, _)| *kind != canary);
         // What the file says and the ledger does not: a move that never came so far.
@@ -106,7 +127,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
+    pub(crate) async fn hydrate(&self, kind: &Kind, lineage: u16) -> Result<u64> {
         let far = self.far.reader()?;
         let hydration = Hydration {
             near: &*self.near,
@@ -114,7 +135,9 @@ impl Shared {
             clock: &*self.far.clock,
             ids: &*self.far.ids,
         };
-        hydration.fill(kind, lineage).await
+        let filled = hydration.fill(kind, lineage).await?;
+        self.note_damaged(kind, filled.damaged);
+        Ok(filled.entities)
     }
 
     /// Gives the rows up, so that another process can take them at once.
@@ -130,7 +153,7 @@ impl Shared {
     }
 }
 
-/// `Fenced` if another process that may be alive moves the kind.
+/// `Busy` if another process that may be alive moves the kind.
 pub(crate) fn check_owner(
     kind: &Kind,
     row: &Row,
@@ -149,5 +172,5 @@ pub(crate) fn check_owner(
     } else {
         "is alive: stop it, or talk to it through its control socket"
     };
-    Err(Error::new(ErrorKind::Fenced, format!("process {pid} moves {kind}, and {what}")))
+    Err(Error::busy(format!("process {pid} moves {kind}, and {what}")))
 }

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use outlast_core::{
-    Backend, Error, HistoryQuery, Key, Kind, Page, Query, Record, Result, Scope, Slot, Space,
-    StreamQuery,
+    Backend, Error, ErrorKind, HistoryQuery, Key, Kind, Page, Query, Record, Result, Scope, Slot,
+    Space, StreamQuery,
 };
 use serde::Serialize;
 
@@ -133,6 +133,15 @@ impl Shared {
         };
         if *self.control().link() != Link::Up {
             return Err(Error::unavailable("the database is away: nothing can be compared"));
+        }
+        if !course.backfilled {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "{kind} is still being filled in: go on with `outlast migrate state advance \
+                     {kind} --to mirror`, then compare"
+                ),
+            ));
         }
         let at = self.far.clock.now();
         let mut compared = Compared::default();

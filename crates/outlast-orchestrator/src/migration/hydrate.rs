@@ -25,9 +25,18 @@ pub(crate) struct Hydration<'a> {
     pub(crate) ids: &'a dyn IdSource,
 }
 
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct Filled {
+    /// Entities, tombstones included.
+    pub(crate) entities: u64,
+    /// What could not be read, as its damage names it.
+    pub(crate) damaged: BTreeSet<String>,
+}
+
 impl Hydration<'_> {
-    /// Fills in one lineage of a kind, and says how many entities that were.
-    pub(crate) async fn fill(&self, kind: &Kind, of: u16) -> Result<u64> {
+    /// Fills in one lineage of a kind, and says what that was.
+    pub(crate) async fn fill(&self, kind: &Kind, of: u16) -> Result<Filled> {
         let kinds = self.far.kinds().await?;
         let spaces: BTreeSet<Space> = kinds
             .entities
@@ -35,30 +44,29 @@ impl Hydration<'_> {
             .filter(|(space, there)| there == kind && lineage::of(*space) == of)
             .map(|(space, _)| *space)
             .collect();
-        let mut filled = 0;
+        let mut found = Filled::default();
         for space in spaces {
-            filled += self.entities(kind, space).await?;
+            self.entities(kind, space, &mut found).await?;
         }
         if kinds.streams.contains(kind) {
             self.streams(kind, of).await?;
         }
-        Ok(filled)
+        Ok(found)
     }
 
-    async fn entities(&self, kind: &Kind, space: Space) -> Result<u64> {
+    async fn entities(&self, kind: &Kind, space: Space, found: &mut Filled) -> Result<()> {
         let mut query =
             Query { space, tombstones: true, page: Page::first(PAGE), ..Query::of(kind.clone()) };
-        let mut filled = 0;
         loop {
             let page = self.far.list(&query).await?;
-            filled += page.items.len() as u64;
-            self.slots(page.items).await?;
-            let Some(next) = page.next else { return Ok(filled) };
+            found.entities += page.items.len() as u64;
+            self.slots(page.items, &mut found.damaged).await?;
+            let Some(next) = page.next else { return Ok(()) };
             query.page = query.page.after(next);
         }
     }
 
-    async fn slots(&self, slots: Vec<Slot>) -> Result<()> {
+    async fn slots(&self, slots: Vec<Slot>, damaged: &mut BTreeSet<String>) -> Result<()> {
         let mut merges = Vec::with_capacity(slots.len());
         let mut touches = Vec::new();
         for slot in slots {
@@ -67,6 +75,7 @@ impl Hydration<'_> {
                 Slot::Damaged(damage) => {
                     let what = damage.what.clone();
                     tracing::warn!(what, "damaged in the database, so memory goes without it");
+                    damaged.insert(what);
                 }
                 Slot::Live(record) => {
                     if !record.transient.is_empty() {

@@ -95,7 +95,7 @@ impl Migration {
     ///
     /// Errors: `Conflict` if everything is switched off while a kind is beyond memory, or if both
     /// stores have records of a kind that no ledger knows, each with the commands that resolve it;
-    /// `Fenced` if another process moves this database; those of opening the database.
+    /// `Busy` if another process moves this database; those of opening the database.
     pub async fn open(
         near: Near,
         database: Option<Arc<dyn Connect>>,
@@ -111,7 +111,7 @@ impl Migration {
         };
         let owner = identify_self()?;
         let (clock, ids) = (options.store.clock.clone(), options.store.ids.clone());
-        let far = Far::open(connect, clock, ids, options.pace.patience).await?;
+        let far = Arc::new(Far::open(connect, clock, ids, options.pace.patience).await?);
         let rows = ledger::read(&*far.reader()?).await?;
         for (kind, (row, _)) in &rows {
             check_owner(kind, row, &owner, options.take_over)?;
@@ -124,11 +124,12 @@ impl Migration {
             sentinel,
         };
         let numbered = rows.values().map(|(row, _)| row.numbered).max().unwrap_or(0);
-        let dual = Dual::new(near(Epoch(numbered)), far, births, options.pace);
+        let dual = Dual::new(near, Epoch(numbered), far, births, options.pace);
         let kinds: Vec<Kind> = rows.keys().cloned().collect();
         let started = dual.shared.boot(rows, options.take_over).await?;
         dual.shared.recall(&kinds).await?;
         dual.tend();
+        dual.shared.fill_gaps(&kinds).await?;
         let backend: Arc<dyn Backend> = Arc::new(dual.clone());
         let migration = Self::over(backend, Some(dual), started, options);
         migration.tend();
@@ -212,6 +213,9 @@ impl Migration {
         let mut moves = Vec::new();
         loop {
             let from = shared.control().phase(kind);
+            if from >= Phase::Mirror && to >= Phase::Mirror {
+                self.fill(shared, kind, &mut told).await?;
+            }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };
             self.prepare(shared, kind, from, next, &mut told).await?;
             let moved = shared.go(kind, next, &self.options.thresholds, explicit).await?;
@@ -230,10 +234,6 @@ impl Migration {
     ) -> Result<()> {
         match (from, next) {
             (Phase::Mirror, Phase::Shadow) => {
-                if !shared.facts(kind, false).await.backfilled {
-                    let total = shared.near_total(kind).await?;
-                    shared.backfill(kind, |done| told(Step::Backfill(kind, done, total))).await?;
-                }
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
                     if shared.ship_some().await == Some(false) {
@@ -250,6 +250,20 @@ impl Migration {
             }
             (Phase::Joint, Phase::Live) => self.prove(shared, kind, told).await?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ships what memory had when mirroring began, unless that is done.
+    async fn fill(
+        &self,
+        shared: &Arc<Shared>,
+        kind: &Kind,
+        told: &mut (impl FnMut(Step<'_>) + Send),
+    ) -> Result<()> {
+        if !shared.facts(kind, false).await.backfilled {
+            let total = shared.near_total(kind).await?;
+            shared.backfill(kind, |done| told(Step::Backfill(kind, done, total))).await?;
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ mod policies;
 mod progress;
 mod quarantine;
 mod rehearse;
+mod resume;
 mod sentinel;
 mod shadow;
 mod ship;

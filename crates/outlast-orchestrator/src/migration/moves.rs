@@ -3,15 +3,13 @@
 //! Every move is one commit of the ledger. Before it nothing has happened, after it everything
 //! has: what follows only catches up, and a start does so too.
 
-use std::sync::atomic::Ordering;
-
 use outlast_core::{Durability, Error, ErrorKind, Kind, Query, Result};
 
 use super::checks::{Check, Facts, Thresholds, checks};
 use super::control::{Course, Event, Link};
 use super::dual::Shared;
 use super::far::{Writer, is_away, is_unknown};
-use super::ledger::Row;
+use super::ledger::{self, Row};
 use super::progress::Moved;
 use super::rehearse::CANARY;
 use super::{Phase, fail, family, is_move, is_retreat, lineage};
@@ -182,8 +180,18 @@ impl Shared {
         next: Course,
     ) -> Result<Course> {
         if from == Phase::Memory {
+            // A row that we wrote without being told so is ours all the same.
+            let there = ledger::read(&*self.far.reader()?).await?.remove(kind);
+            if let Some((row, version)) = there
+                && row.owner.as_ref().is_none_or(|owner| *owner == self.births.owner)
+            {
+                writer.session.rows.insert(kind.clone(), (row, version));
+            }
             let lineage = self.free_lineage(writer, kind).await?;
-            return Ok(Course { lineage, backfilled: false, whole: true, ..next });
+            let epoch = writer.session.rows.get(kind).map_or(0, |(row, _)| row.epoch);
+            let epoch = next.epoch.max(epoch + 1);
+            let policy = self.births.policies.of(kind);
+            return Ok(Course { epoch, lineage, policy, backfilled: false, whole: true, ..next });
         }
         if next.phase == Phase::Memory {
             return Ok(Course { whole: true, backfilled: false, ..next });
@@ -292,8 +300,8 @@ impl Shared {
     }
 
     async fn backfill_page(&self, kind: &Kind, keys: Vec<outlast_core::Key>) -> Result<u64> {
-        if self.control().phase(kind) != Phase::Mirror {
-            let message = format!("{kind} is no longer in mirror; the backfill ends");
+        if self.control().phase(kind) < Phase::Mirror {
+            let message = format!("{kind} has left the database; the backfill ends");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         self.control().mark(keys.iter().cloned());
@@ -309,12 +317,6 @@ impl Shared {
             tokio::time::sleep(self.pace.pause).await;
         }
         Ok(keys.len() as u64)
-    }
-
-    /// How many acknowledged changes are in memory only: entities and streams whose copies are
-    /// behind.
-    pub(crate) fn volatile(&self) -> u64 {
-        self.control().behind(None) as u64 + self.tally.volatile_acks.load(Ordering::Relaxed)
     }
 }
 

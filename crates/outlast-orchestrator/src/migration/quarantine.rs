@@ -95,7 +95,7 @@ impl Shared {
                 let mut versions = history(&*far, &key, &near).await?;
                 let Some(record) = versions.pop() else { continue };
                 let op = Op::MergeRecord { record: Box::new(record), history: versions };
-                self.count(op, &mut released).await?;
+                self.take_over(op, &mut released).await?;
             }
         }
         for stream in self.streams_of(kind, of).await? {
@@ -108,7 +108,7 @@ impl Shared {
                     entries.iter().map(|entry| lineage::entry(entry, near.clone())).collect();
                 if !entries.is_empty() {
                     let op = Op::MergeEntries { stream: near.clone(), entries };
-                    self.count(op, &mut released).await?;
+                    self.take_over(op, &mut released).await?;
                 }
                 let Some(next) = page.next else { break };
                 query.page = query.page.after(next);
@@ -117,7 +117,7 @@ impl Shared {
         Ok(released)
     }
 
-    async fn count(self: &Arc<Self>, op: Op, released: &mut Released) -> Result<()> {
+    async fn take_over(self: &Arc<Self>, op: Op, released: &mut Released) -> Result<()> {
         match self.commit(op).await {
             Ok(true) => released.done += 1,
             Ok(false) => released.kept += 1,
@@ -181,7 +181,7 @@ impl Shared {
     }
 
     /// The streams of a lineage, under their names in the database.
-    async fn streams_of(&self, kind: &Kind, of: u16) -> Result<Vec<Key>> {
+    pub(crate) async fn streams_of(&self, kind: &Kind, of: u16) -> Result<Vec<Key>> {
         let far = self.far.reader()?;
         let mut page = Page::first(PAGE);
         let mut names = Vec::new();

@@ -9,7 +9,8 @@ use outlast_core::{
 use serde::Serialize;
 
 use super::control::{Course, Event};
-use super::dual::Shared;
+use super::dual::{Dual, Shared};
+use super::far::Writer;
 use super::ledger::{self, Row};
 use super::progress::Moved;
 use super::{Phase, lineage};
@@ -37,12 +38,16 @@ impl Shared {
     /// `Diverged` if both stores were not the same at any point.
     pub(crate) async fn rehearse(self: &Arc<Self>, kind: &Kind) -> Result<Rehearsed> {
         let canary = Kind::new(CANARY)?;
-        if self.control().course(&canary).is_some() {
+        let Ok(_alone) = self.rehearsing.try_lock() else {
             return Err(Error::busy("another rehearsal is under way; try again when it is over"));
-        }
+        };
         let key = Key::of(canary.clone(), Id::new(kind.as_str())?);
-        let walked = self.walk(&canary, &key).await;
+        let scratch = Dual::scratch(self);
+        let walked = scratch.shared.walk(&canary, &key).await;
         let swept = self.sweep(&canary).await;
+        if self.is_lasting() {
+            self.sweep_near(&key).await?;
+        }
         let rehearsed = walked?;
         swept?;
         let epoch = self.control().course(kind).map_or(0, |course| course.epoch);
@@ -102,48 +107,45 @@ impl Shared {
         }
     }
 
-    /// Removes whatever a rehearsal left, also one that was cut off.
-    pub(crate) async fn sweep(&self, canary: &Kind) -> Result<()> {
+    /// A near store that lasts is the one that was rehearsed with: nothing of it stays there.
+    async fn sweep_near(&self, key: &Key) -> Result<()> {
         let _turn = self.turn.lock().await;
-        self.sweep_turned(canary).await
+        let slot = self.near.get(std::slice::from_ref(key)).await?.pop();
+        if matches!(slot, Some(Slot::Live(_))) {
+            let delete = Op::Delete { key: key.clone(), expect: Expect::Any };
+            let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
+            super::apply::apply(&*self.near, &*self.far.clock, &batch).await?;
+        }
+        bury(&*self.near, key).await
     }
 
-    /// The same for whoever has the turn.
-    async fn sweep_turned(&self, canary: &Kind) -> Result<()> {
+    /// Removes whatever a rehearsal left, also one that was cut off.
+    pub(crate) async fn sweep(&self, canary: &Kind) -> Result<()> {
         let mut writer = self.far.lock().await;
-        self.control().forget(canary);
-        let query = Query { tombstones: true, ..Query::of(canary.clone()) };
-        let near = self.near.list(&query).await?;
-        for slot in near.items {
-            let Some(key) = super::diff::named(&slot).cloned() else { continue };
-            let delete = Op::Delete { key: key.clone(), expect: Expect::Any };
-            if matches!(slot, Slot::Live(_)) {
-                let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
-                super::apply::apply(&*self.near, &*self.far.clock, &batch).await?;
-            }
-            bury(&*self.near, &key).await?;
-        }
         let far = self.far.reader()?;
         let space = lineage::far_space(outlast_core::Space(0), SCRATCH);
-        let query = Query { space, ..query };
+        let query = Query { space, tombstones: true, ..Query::of(canary.clone()) };
         for slot in self.far.within(far.list(&query)).await?.items {
             let Some(key) = super::diff::named(&slot).cloned() else { continue };
             if matches!(slot, Slot::Live(_)) {
-                let delete = Op::Delete { key: key.clone(), expect: Expect::Any };
-                let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
-                writer.commit(&batch).await?;
+                remove(&mut writer, &key, Expect::Any).await?;
             }
             bury(&*far, &key).await?;
         }
         if let Some((_, version)) = writer.session.rows.remove(canary) {
             let key = Row::key(canary)?;
-            let delete = Op::Delete { key: key.clone(), expect: Expect::At(version) };
-            let batch = ledger::batch(self.far.ids.commit_id(), "rehearsal", vec![delete]);
-            writer.commit(&batch).await?;
+            remove(&mut writer, &key, Expect::At(version)).await?;
             bury(&*far, &key).await?;
         }
+        self.control().forget(canary);
         self.mark(canary, None, None)
     }
+}
+
+async fn remove(writer: &mut Writer<'_>, key: &Key, expect: Expect) -> Result<()> {
+    let delete = Op::Delete { key: key.clone(), expect };
+    let batch = ledger::batch(writer.commit_id(), "rehearsal", vec![delete]);
+    writer.commit(&batch).await.map(drop)
 }
 
 /// Removes a tombstone with its history.

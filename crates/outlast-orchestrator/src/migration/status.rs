@@ -25,6 +25,8 @@ pub struct Status {
     pub away_since: Option<Timestamp>,
     /// Acknowledged changes that are in memory only, although their kind is mirrored or more.
     pub behind: u64,
+    /// Commits that were acknowledged as volatile since the start because the database was away.
+    pub volatile_acks: u64,
     /// Versions and entries that never reached the database, and memory has no more.
     pub gaps: u64,
     /// What was shipped since the start.
@@ -91,6 +93,7 @@ impl Migration {
                 away: None,
                 away_since: None,
                 behind: 0,
+                volatile_acks: 0,
                 gaps: 0,
                 shipped: 0,
                 fenced_writes: 0,
@@ -111,6 +114,7 @@ impl Migration {
             away,
             away_since: *shared.away_since.lock().unwrap_or_else(PoisonError::into_inner),
             behind: shared.control().behind(None) as u64,
+            volatile_acks: count(&shared.tally.volatile_acks),
             gaps: count(&shared.tally.gaps),
             shipped: count(&shared.tally.shipped_rows),
             fenced_writes: count(&shared.tally.fenced_writes),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outlast_core::{
-    Admin, AttrName, Backend, BackendInfo, Change, Counts, Entry, HistoryQuery, Key, Kind, Kinds,
-    Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot, StreamExtent,
-    StreamQuery, Verification, Verified, Versioned, View, WriteSet, Written,
+    Admin, AttrName, Backend, BackendInfo, Change, Counts, Durability, Entry, HistoryQuery, Key,
+    Kind, Kinds, Listed, Page, PrunePlan, Pruned, Query, ReadSet, Result, Revision, Size, Slot,
+    StreamExtent, StreamQuery, Verification, Verified, Versioned, View, WriteSet, Written,
 };
 use outlast_orchestrator::migration::{Migration, Phase};
 use tokio::sync::Mutex;
@@ -42,12 +42,12 @@ impl Led {
 #[async_trait]
 impl Backend for Led {
     fn info(&self) -> BackendInfo {
-        let durability = if self.phase.is_durable() {
-            outlast_core::Durability::Durable
-        } else {
-            outlast_core::Durability::Volatile
-        };
-        BackendInfo { durability, ..self.inner().info() }
+        // Before it met a kind it has none that could be durable, and afterwards all are.
+        let info = self.inner().info();
+        if !self.phase.is_durable() {
+            return info;
+        }
+        BackendInfo { durability: Durability::Durable, ..info }
     }
 
     async fn fetch(&self, reads: &ReadSet) -> Result<View> {

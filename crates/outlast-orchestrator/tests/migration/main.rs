@@ -3,7 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "migration")]
 
+mod chaos;
 mod conformance;
+#[cfg(feature = "failpoints")]
+mod durable;
+mod incidents;
 mod led;
+mod outage;
+#[cfg(feature = "failpoints")]
+mod steps;
 mod walk;
 mod world;

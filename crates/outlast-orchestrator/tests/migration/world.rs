@@ -1,6 +1,6 @@
 //! A store that moves, over each of the databases.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,21 +47,33 @@ impl Connect for Place {
 
 /// A folder with a database and a state directory.
 pub(crate) struct World {
-    pub(crate) folder: TempDir,
+    folder: PathBuf,
     pub(crate) engine: Engine,
+    /// Removes the folder, if it is ours.
+    _own: Option<TempDir>,
 }
 
 impl World {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), engine }
+        let own = tempfile::tempdir().unwrap();
+        Self { folder: own.path().to_owned(), engine, _own: Some(own) }
+    }
+
+    /// One in the folder of somebody else.
+    pub(crate) fn at(engine: Engine, folder: PathBuf) -> Self {
+        Self { folder, engine, _own: None }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place { engine: self.engine, path: self.folder.path().join("state.db") }
+        Place { engine: self.engine, path: self.folder.join("state.db") }
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.folder.join("state")
     }
 
     /// Nothing is wished for, everything can be moved.

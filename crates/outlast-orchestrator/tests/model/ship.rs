@@ -2,7 +2,7 @@
 
 use outlast_core::ErrorKind;
 use outlast_orchestrator::migration::Phase;
-use outlast_orchestrator::migration::control::Event;
+use outlast_orchestrator::migration::control::{Course, Event};
 
 use crate::action::Fate;
 use crate::names::{key, keys, kind, mask};
@@ -149,10 +149,15 @@ impl State {
         let proc = self.running.as_mut()?;
         let mut theirs = lost;
         for slot in BOTH {
-            let Some(row) = self.db.rows[slot] else { continue };
+            let Some(row) = self.db.rows[slot].filter(|_| lost[slot]) else { continue };
             if row.owner == proc.me && !broken("fences_itself") {
                 proc.rows[slot] = Some(row.stamp);
                 theirs[slot] = false;
+                let course = proc.control.course(kind(slot)).cloned()?;
+                let phase = if course.owed { course.phase } else { row.phase };
+                let (epoch, lineage) = (u64::from(row.epoch), u16::from(row.lineage));
+                let next = Course { phase, epoch, lineage, ..course };
+                proc.step(Event::Moved(kind(slot).clone(), next));
             }
         }
         self.check_fence(theirs);

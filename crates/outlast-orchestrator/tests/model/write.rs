@@ -189,15 +189,12 @@ impl State {
     }
 
     fn far_fenced(&mut self, lost: Each<bool>) -> Option<()> {
-        self.check_fence(lost);
-        let proc = self.running.as_mut()?;
-        for slot in BOTH {
-            if lost[slot] {
-                proc.rows[slot] = None;
-            }
+        let theirs = self.check_rows(lost)?;
+        self.running.as_mut()?.cache = Cache::None;
+        if theirs == [false; 2] {
+            return self.far(away());
         }
-        proc.cache = Cache::None;
-        self.far(FarAnswer::Fenced(kinds(lost)))
+        self.far(FarAnswer::Fenced(kinds(theirs)))
     }
 
     fn far(&mut self, answer: FarAnswer) -> Option<()> {

@@ -11,7 +11,7 @@ mod terms;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use outlast_core::{CommitId, ErrorKind, Key, Kind};
+use outlast_core::{CommitId, Durability, ErrorKind, Key, Kind};
 
 use super::Phase;
 pub use course::Course;
@@ -118,6 +118,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Control {
     term: u64,
+    /// What the near store gives by itself.
+    base: Durability,
     courses: BTreeMap<Kind, Course>,
     link: Link,
     dirty: BTreeSet<Key>,
@@ -145,6 +147,7 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             term: 1,
+            base: Durability::Volatile,
             courses: BTreeMap::new(),
             link: Link::Up,
             dirty: BTreeSet::new(),
@@ -157,6 +160,11 @@ impl Default for Control {
 }
 
 impl Control {
+    /// That of a pair whose near store gives so much by itself.
+    pub fn over(base: Durability) -> Self {
+        Self { base, ..Self::default() }
+    }
+
     /// Takes what happened and says what to do.
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         match event {
@@ -267,6 +275,10 @@ impl Control {
             if far {
                 return self.doubted("memory did not take what the database has".to_owned());
             }
+            // A near store that is more than memory may have it, and not have said so.
+            let keys = self.writing.iter().flat_map(|writing| &writing.commits);
+            let keys: Vec<Key> = keys.flat_map(|commit| commit.keys.clone()).collect();
+            self.mark(keys);
             return self.end(Verdict::Raced);
         }
         if let Some(writing) = self.writing.take() {
@@ -430,6 +442,11 @@ impl Control {
     /// Where every kind stands.
     pub fn courses(&self) -> &BTreeMap<Kind, Course> {
         &self.courses
+    }
+
+    /// What the near store gives by itself.
+    pub fn base(&self) -> Durability {
+        self.base
     }
 
     /// The number of the present terms.

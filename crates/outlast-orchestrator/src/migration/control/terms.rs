@@ -10,7 +10,7 @@ impl Control {
     /// What is done for an entity or a stream at this moment.
     pub fn terms(&self, key: &Key) -> Terms {
         let Some(course) = self.course(&key.kind) else {
-            return Terms::Gives(Durability::Volatile);
+            return Terms::Gives(self.base());
         };
         let kind = &key.kind;
         if course.fenced {
@@ -30,9 +30,9 @@ impl Control {
         }
         match (course.phase, self.link()) {
             (Phase::Mirror, _) if broken("acklie") => Terms::Gives(Durability::Durable),
-            (Phase::Memory | Phase::Mirror, _) => Terms::Gives(Durability::Volatile),
+            (Phase::Memory | Phase::Mirror, _) => Terms::Gives(self.base()),
             (_, Link::Up) => Terms::Gives(Durability::Durable),
-            (_, Link::Down(cause, why)) => away(course, key, *cause, why),
+            (_, Link::Down(cause, why)) => away(course, self.base(), key, *cause, why),
         }
     }
 
@@ -41,16 +41,16 @@ impl Control {
     pub fn terms_again(&self, key: &Key) -> Terms {
         match self.terms(key) {
             Terms::Gives(_) if self.is_behind(key) && !broken("repeats_as_new") => {
-                Terms::Gives(Durability::Volatile)
+                Terms::Gives(self.base())
             }
             terms => terms,
         }
     }
 }
 
-fn away(course: &Course, key: &Key, cause: ErrorKind, why: &str) -> Terms {
+fn away(course: &Course, base: Durability, key: &Key, cause: ErrorKind, why: &str) -> Terms {
     if course.phase == Phase::Shadow && course.policy == Policy::Available {
-        return Terms::Gives(Durability::Volatile);
+        return Terms::Gives(base);
     }
     let phase = course.phase;
     let why = format!("{key} is in phase {phase} and its database is away: {why}");

@@ -1,14 +1,14 @@
 //! The pair as a backend.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use async_trait::async_trait;
 use outlast_core::{
     Admin, AttrName, Backend, BackendInfo, Change, CommitId, Counts, Durability, Entry, Error,
     ErrorKind, HistoryQuery, Key, Kind, Kinds, Limits, Listed, Page, PrunePlan, Pruned, Query,
-    ReadSet, Result, Revision, Size, Slot, StreamExtent, StreamQuery, Terms, Verification,
-    Verified, Versioned, View, WriteSet, Written,
+    ReadSet, Remembered, Result, Revision, Size, Slot, StreamExtent, StreamQuery, Terms,
+    Verification, Verified, Versioned, View, WriteSet, Written,
 };
 
 use super::{Course, Dual, Shared};
@@ -32,22 +32,15 @@ impl Backend for Dual {
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Slot>> {
-        self.shared.check_served(keys.iter().map(|key| &key.kind))?;
-        let slots = self.shared.near.get(keys).await?;
-        self.shared.sample(keys);
-        Ok(slots)
+        self.shared.get(keys).await
     }
 
     async fn list(&self, query: &Query) -> Result<Listed<Slot>> {
-        self.shared.check_served([&query.kind])?;
-        let listed = self.shared.near.list(query).await?;
-        self.shared.sample_page(query, &listed);
-        Ok(listed)
+        self.shared.list(query).await
     }
 
     async fn count(&self, query: &Query, by: &[AttrName]) -> Result<Counts> {
-        self.shared.check_served([&query.kind])?;
-        self.shared.near.count(query, by).await
+        self.shared.count(query, by).await
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Listed<Verified<Versioned>>> {
@@ -96,10 +89,8 @@ impl Admin for Dual {
         let mut found = self.shared.near.verify().await?;
         let mirrored = self.shared.control().courses().values().any(Course::is_mirrored);
         if mirrored {
+            // What memory follows is counted there; the database has it under other names, too.
             let far = self.shared.far.reader()?.verify().await?;
-            found.entities += far.entities;
-            found.versions += far.versions;
-            found.entries += far.entries;
             found.damaged += far.damaged;
             found.damages.extend(far.damages);
             found.damages.truncate(Verification::MOST_NAMED);
@@ -144,6 +135,9 @@ impl Shared {
     /// What a commit of any kind survives at the moment.
     fn durability(&self) -> Durability {
         let control = self.control();
+        if control.base() == Durability::Durable {
+            return Durability::Durable;
+        }
         let is_up = *control.link() == Link::Up;
         let is_durable = |course: &Course| {
             let waits = course.phase > Phase::Shadow || course.policy == Policy::Strict;
@@ -163,10 +157,13 @@ impl Shared {
         let names = || reads.keys.iter().chain(&reads.streams);
         let unmet = unmet(self, names());
         let refusals = if unmet.is_empty() { Refusals::new() } else { self.meet(unmet).await };
+        let is_damaged = |name: &&Key| self.is_damaged(name);
+        let rotten: BTreeSet<Key> = names().filter(is_damaged).cloned().collect();
         loop {
             let term = self.control().term();
             let mut view = self.near.fetch(reads).await?;
             self.foreign_versions(reads, &mut view).await?;
+            self.foreign_commits(reads, &mut view).await?;
             let control = self.control();
             if control.term() != term {
                 continue;
@@ -180,6 +177,7 @@ impl Shared {
                 let terms = match refusals.get(&name.kind) {
                     Some((kind, why)) => Terms::Refuses(*kind, why.clone()),
                     None if !lineage::is_callers(name.space) => outside(name),
+                    None if rotten.contains(name) => damaged(name),
                     None if !view.commits.is_empty() => control.terms_again(name),
                     None => control.terms(name),
                 };
@@ -203,6 +201,37 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Commits that an earlier process may have made: memory knows none of them.
+    async fn foreign_commits(&self, reads: &ReadSet, view: &mut View) -> Result<()> {
+        let is_old = |id: &&CommitId| id.millis() < self.started.as_millis();
+        let commits: HashSet<CommitId> = reads.commits.iter().filter(is_old).copied().collect();
+        let is_served = self.control().courses().values().any(|course| !course.whole);
+        if commits.is_empty() || !is_served {
+            return Ok(());
+        }
+        let far = self.far.reader()?;
+        let asked = ReadSet { commits, ..ReadSet::default() };
+        for (id, known) in self.far.within(far.fetch(&asked)).await?.commits {
+            view.commits.entry(id).or_insert_with(|| self.remembered(known));
+        }
+        Ok(())
+    }
+
+    /// What the database remembers of a commit, under our names.
+    fn remembered(&self, known: Remembered) -> Remembered {
+        let plain = |key: Key| {
+            let space = lineage::near_space(key.space);
+            key.in_space(space)
+        };
+        let versions = known.versions.into_iter().map(|(key, version)| (plain(key), version));
+        let appended = known.appended.into_iter();
+        Remembered {
+            versions: versions.collect(),
+            appended: appended.map(|(stream, first, last)| (plain(stream), first, last)).collect(),
+            ..known
+        }
     }
 
     /// `Fenced` if another process took one of the kinds over.
@@ -240,10 +269,8 @@ impl Shared {
             let far = self.far_plan(plan);
             let _writer = self.far.lock().await;
             let backend = self.far.reader()?;
-            let pruned = self.far.within(backend.prune(&far, limit)).await?;
-            if !pruned.done {
-                return Ok(pruned);
-            }
+            // Only what memory forgets is counted; the database is done before it.
+            while !self.far.within(backend.prune(&far, limit)).await?.done {}
         }
         self.near.prune(plan, limit).await
     }
@@ -273,11 +300,14 @@ impl Shared {
                     break;
                 }
             }
+            if let Err(error) = self.level().await {
+                tracing::debug!(%error, "the next start has to look at more");
+            }
             self.give_up().await;
         }
         self.closed.set();
         self.work.notify_waiters();
-        let far = self.far.close().await;
+        let far = self.far.leave().await;
         self.near.close().await.and(far)
     }
 }
@@ -291,6 +321,11 @@ fn named(item: &outlast_core::Prune) -> Option<&Key> {
         History { key, .. } | Tombstone { key, .. } => Some(key),
         Commits { .. } => None,
     }
+}
+
+fn damaged(name: &Key) -> Terms {
+    let why = format!("{name} is damaged in the database; restore it from a backup");
+    Terms::Refuses(ErrorKind::Corrupt, why)
 }
 
 fn outside(name: &Key) -> Terms {

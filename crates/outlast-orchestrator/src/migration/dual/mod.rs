@@ -4,26 +4,31 @@
 //! All writes, moves and settlements take the turn, one after the other. Reads never wait for it.
 
 mod backend;
+mod damaged;
 mod flag;
 mod link;
 mod read;
 mod repair;
 mod write;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Backend, Key, Kind, Timestamp, WriteSet};
+use outlast_core::{Backend, Epoch, Key, Kind, Timestamp, WriteSet};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
+use damaged::Damaged;
 use flag::Flag;
 
 use super::births::Births;
 
 use super::control::{Control, Course, Effect, Event};
 use super::far::Far;
+use super::lineage;
+use super::migration::Near;
 use super::progress::Progress;
 use super::shadow::Sampler;
 
@@ -77,7 +82,9 @@ pub struct Dual {
 
 pub(crate) struct Shared {
     pub(crate) near: Arc<dyn Backend>,
-    pub(crate) far: Far,
+    pub(crate) far: Arc<Far>,
+    /// Makes another store in memory, for rehearsals.
+    spare: Near,
     control: Mutex<Control>,
     /// Whoever writes, moves a kind or settles a doubt has it.
     pub(crate) turn: Arc<AsyncMutex<()>>,
@@ -87,10 +94,18 @@ pub(crate) struct Shared {
     pub(crate) sampler: Sampler,
     pub(crate) pace: Pace,
     pub(crate) tally: Tally,
+    /// What changed in a lasting near store before this start, and the database may lack.
+    pub(crate) late: Mutex<BTreeSet<Key>>,
+    /// A rehearsal is under way.
+    pub(crate) rehearsing: AsyncMutex<()>,
+    /// Entities that the database could not read when memory was filled from it.
+    damaged: Damaged,
     /// Entities that cannot be shipped, and why.
-    pub(crate) stuck: Mutex<std::collections::BTreeMap<Key, String>>,
+    pub(crate) stuck: Mutex<BTreeMap<Key, String>>,
     /// How far moves have come.
-    pub(crate) progress: Mutex<std::collections::BTreeMap<Kind, Progress>>,
+    pub(crate) progress: Mutex<BTreeMap<Kind, Progress>>,
+    /// When this process began with it.
+    started: Timestamp,
     /// Since when the database has been away.
     pub(crate) away_since: Mutex<Option<Timestamp>>,
     /// Something is behind, or the database is away.
@@ -109,11 +124,23 @@ impl fmt::Debug for Dual {
 
 impl Dual {
     /// Puts a database beside a store in memory. Nothing moves by that.
-    pub(crate) fn new(near: Arc<dyn Backend>, far: Far, births: Births, pace: Pace) -> Self {
+    pub(crate) fn new(
+        spare: Near,
+        after: Epoch,
+        far: Arc<Far>,
+        births: Births,
+        pace: Pace,
+    ) -> Self {
+        let near = spare(after);
         let shared = Arc::new(Shared {
+            started: far.clock.now(),
+            control: Mutex::new(Control::over(near.info().durability)),
             near,
+            spare,
             far,
-            control: Mutex::default(),
+            late: Mutex::default(),
+            rehearsing: AsyncMutex::default(),
+            damaged: Damaged::default(),
             turn: Arc::default(),
             kept: Mutex::default(),
             births,
@@ -127,6 +154,12 @@ impl Dual {
             closed: Flag::default(),
         });
         Self { shared }
+    }
+
+    /// Another pair over the same database, with a memory of its own and nothing in it.
+    pub(crate) fn scratch(of: &Shared) -> Self {
+        let epoch = of.near.info().epoch;
+        Self::new(of.spare.clone(), epoch, of.far.clone(), of.births.clone(), of.pace)
     }
 
     /// Starts to ship what is behind and to look after a database that is away. It ends when the
@@ -162,6 +195,24 @@ impl Shared {
             }
             _ => {}
         }
+    }
+
+    /// Notes what the database cannot read: what it was is asked there.
+    pub(crate) fn note_damaged(&self, kind: &Kind, names: BTreeSet<String>) {
+        if !names.is_empty() {
+            self.damaged.note(kind, names);
+        }
+    }
+
+    /// Whether the database could not read something of a kind.
+    pub(crate) fn has_damage(&self, kind: &Kind) -> bool {
+        self.damaged.has(kind)
+    }
+
+    /// Whether the database could not read this.
+    pub(crate) fn is_damaged(&self, key: &Key) -> bool {
+        self.damaged.has(&key.kind)
+            && self.damaged.names(&lineage::far(key, self.lineage(&key.kind)))
     }
 
     /// The lineage a name belongs to in the database.

@@ -1,14 +1,63 @@
 //! Reads of what memory may not have: older versions, older entries.
 
 use outlast_core::{
-    AttrValue, Cursor, Entry, Error, HistoryQuery, Key, Kind, Listed, Page, Result, Scope,
-    StreamExtent, StreamQuery, Verified, Versioned,
+    AttrName, AttrValue, Counts, Cursor, Entry, Error, HistoryQuery, Key, Kind, Listed, Page,
+    Query, Result, Scope, Slot, StreamExtent, StreamQuery, Verified, Versioned,
 };
 
 use super::Shared;
 use crate::migration::lineage;
 
 impl Shared {
+    pub(crate) async fn get(&self, keys: &[Key]) -> Result<Vec<Slot>> {
+        self.check_served(keys.iter().map(|key| &key.kind))?;
+        if !keys.iter().any(|key| self.is_damaged(key)) {
+            let slots = self.near.get(keys).await?;
+            self.sample(keys);
+            return Ok(slots);
+        }
+        self.catch_up(keys).await?;
+        let names: Vec<Key> =
+            keys.iter().map(|key| lineage::far(key, self.lineage(&key.kind))).collect();
+        let far = self.far.reader()?;
+        let there = self.far.within(far.get(&names)).await?;
+        let here = self.near.get(keys).await?;
+        let slots = keys.iter().zip(here).zip(there);
+        let pick = |((key, here), there)| if self.is_damaged(key) { there } else { here };
+        Ok(slots.map(pick).map(lineage::slot).collect())
+    }
+
+    pub(crate) async fn list(&self, query: &Query) -> Result<Listed<Slot>> {
+        self.check_served([&query.kind])?;
+        if self.has_damage(&query.kind) {
+            let asked = self.far_query(query).await?;
+            let far = self.far.reader()?;
+            let page = self.far.within(far.list(&asked)).await?;
+            let items = page.items.into_iter().map(lineage::slot).collect();
+            return Ok(Listed { items, next: page.next });
+        }
+        let listed = self.near.list(query).await?;
+        self.sample_page(query, &listed);
+        Ok(listed)
+    }
+
+    pub(crate) async fn count(&self, query: &Query, by: &[AttrName]) -> Result<Counts> {
+        self.check_served([&query.kind])?;
+        if self.has_damage(&query.kind) {
+            let asked = self.far_query(query).await?;
+            let far = self.far.reader()?;
+            return self.far.within(far.count(&asked, by)).await;
+        }
+        self.near.count(query, by).await
+    }
+
+    /// The query as the database is asked, once it is up to date.
+    async fn far_query(&self, query: &Query) -> Result<Query> {
+        self.catch_up_kind(&query.kind).await?;
+        let space = lineage::far_space(query.space, self.lineage(&query.kind));
+        Ok(Query { space, ..query.clone() })
+    }
+
     /// Whether memory has all versions and entries of a kind.
     pub(crate) fn has_history(&self, kind: &Kind) -> bool {
         self.control().course(kind).is_none_or(|course| course.whole || !course.is_mirrored())

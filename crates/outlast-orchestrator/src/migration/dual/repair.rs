@@ -91,15 +91,14 @@ impl Shared {
                 false
             }
             Err(error) if error.kind() == outlast_core::ErrorKind::Fenced => {
-                match writer.check(&self.births.owner).await {
-                    Ok(lost) => {
-                        writer.session.forget(&lost);
-                        self.step(Event::Fenced(lost));
-                    }
-                    Err(error) => {
-                        self.step(Event::Away(error.kind(), error.to_string()));
-                    }
-                }
+                let found = match writer.check().await {
+                    Ok(suspects) => self.reclaim(writer, suspects).await,
+                    Err(error) => Err(error),
+                };
+                match found {
+                    Ok(lost) => self.step(Event::Fenced(lost)),
+                    Err(error) => self.step(Event::Away(error.kind(), error.to_string())),
+                };
                 false
             }
             Err(error) if guard.keys.len() == 1 => {
@@ -130,6 +129,7 @@ impl Shared {
     fn tally(&self, shipped: Shipped) {
         Tally::add(&self.tally.shipped_rows, shipped.rows);
         Tally::add(&self.tally.gaps, shipped.gaps);
+        metrics::counter!(crate::telemetry::MIGRATION_GAPS).increment(shipped.gaps);
     }
 
     fn stick(&self, keys: &[Key], why: &str) {

@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use outlast_core::{
-    Attributes, Commit, Durability, Error, Key, ReadSet, Result, WriteSet, Written,
+    Attributes, Commit, Durability, Error, ErrorKind, Key, ReadSet, Result, Terms, WriteSet,
+    Written,
 };
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Shared, Tally};
-use crate::migration::control::{Effect, Event, FarAnswer, Footprint, Verdict};
+use crate::migration::control::{Effect, Event, FarAnswer, Footprint, Link, Verdict};
 use crate::migration::far::Sent;
 use crate::migration::lineage;
+use crate::telemetry;
 
 type Turn = OwnedMutexGuard<()>;
 
@@ -22,7 +24,9 @@ impl Shared {
         if self.near.fetch(&ReadSet::default()).await?.revision != set.base {
             return Ok(Written::Raced);
         }
-        let effects = self.step(Event::Write(set.term, footprints(set)));
+        let footprints = footprints(set);
+        let label = self.label(&footprints);
+        let effects = self.step(Event::Write(set.term, footprints));
         match effects.as_slice() {
             [Effect::Answer(_)] => return Ok(Written::Raced),
             // Memory takes it at once, so there is nothing that could be cut off.
@@ -30,21 +34,38 @@ impl Shared {
                 let written = self.near.write(set).await;
                 self.step(Event::Near(matches!(written, Ok(Written::Applied(_)))));
                 self.work.notify_one();
-                return written.map(|written| self.labelled(written));
+                if set.commits.iter().any(|commit| self.is_weakened(commit)) {
+                    Tally::add(&self.tally.volatile_acks, set.commits.len() as u64);
+                    metrics::counter!(telemetry::MIGRATION_VOLATILE)
+                        .increment(set.commits.len() as u64);
+                }
+                return written.map(|written| labelled(written, label));
             }
             _ => {}
         }
         let (shared, set) = (self.clone(), set.clone());
         let written = tokio::spawn(async move { shared.carry_out(turn, &set, effects).await });
-        written.await.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")))
+        let written = written.await;
+        let written = written.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")));
+        written.map(|written| labelled(written, label))
     }
 
-    /// What was planned says what is survived; this is the most of it.
-    fn labelled(&self, written: Written) -> Written {
-        match written {
-            Written::Applied(_) => Written::Applied(Durability::Durable),
-            Written::Raced => Written::Raced,
-        }
+    /// Whether memory alone has a commit that would be durable, were the database there.
+    fn is_weakened(&self, commit: &Commit) -> bool {
+        let control = self.control();
+        let mut keys = commit.versions.iter().map(|version| &version.key);
+        *control.link() != Link::Up && keys.any(|key| control.phase(&key.kind).is_durable())
+    }
+
+    /// The most that any of the commits survives. What each of them does, its plan said.
+    fn label(&self, commits: &[Footprint]) -> Durability {
+        let control = self.control();
+        let given = |key: &Key| match control.terms(key) {
+            Terms::Gives(durability) => durability,
+            Terms::Refuses(..) => Durability::Volatile,
+        };
+        let least = |commit: &Footprint| commit.keys.iter().map(&given).min();
+        commits.iter().filter_map(least).max().unwrap_or_default()
     }
 
     async fn carry_out(
@@ -71,6 +92,7 @@ impl Shared {
                     };
                     if let FarAnswer::Fenced(_) = answer {
                         Tally::add(&self.tally.fenced_writes, 1);
+                        metrics::counter!(telemetry::MIGRATION_FENCED).increment(1);
                     }
                     effects.extend(self.step(Event::Far(answer)));
                 }
@@ -103,10 +125,16 @@ impl Shared {
             return Sent::Answer(FarAnswer::Late);
         };
         let sent = writer.write(commits, touches).await;
-        if let Sent::Answer(FarAnswer::Fenced(lost)) = &sent {
-            writer.session.forget(lost);
+        let Sent::Answer(FarAnswer::Fenced(suspects)) = sent else { return sent };
+        match self.reclaim(&mut writer, suspects).await {
+            // We had written those rows ourselves: plan again under what they say.
+            Ok(lost) if lost.is_empty() => {
+                let why = "the ledger had moved on without an answer".to_owned();
+                Sent::Answer(FarAnswer::Away(ErrorKind::Busy, why))
+            }
+            Ok(lost) => Sent::Answer(FarAnswer::Fenced(lost)),
+            Err(error) => Sent::Answer(FarAnswer::Away(error.kind(), error.to_string())),
         }
-        sent
     }
 
     /// What of a set goes to the database, under its names there. `None` if the terms changed
@@ -122,6 +150,13 @@ impl Shared {
         let touches = set.touches.iter().filter(|(key, _)| goes(key));
         let touches = touches.map(|(key, attrs)| (lineage::far(key, lineage(key)), attrs.clone()));
         Some((commits.collect(), touches.collect()))
+    }
+}
+
+fn labelled(written: Written, label: Durability) -> Written {
+    match written {
+        Written::Applied(_) => Written::Applied(label),
+        Written::Raced => Written::Raced,
     }
 }
 

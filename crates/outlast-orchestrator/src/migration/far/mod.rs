@@ -1,6 +1,7 @@
 //! The database of a migration: reached with patience, written by one task at a time, and only
 //! while the ledger says that it is ours.
 
+mod claim;
 mod commit;
 mod connect;
 mod session;
@@ -15,6 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use claim::Claim;
 pub(crate) use commit::Sent;
 pub use connect::{Connect, Fixed};
 pub(crate) use session::Session;
@@ -29,6 +31,7 @@ pub(crate) struct Far {
     /// What is open at the moment.
     open: Mutex<Open>,
     session: AsyncMutex<Session>,
+    claim: Mutex<Option<Claim>>,
 }
 
 #[derive(Debug)]
@@ -53,9 +56,18 @@ impl Far {
         patience: Duration,
     ) -> Result<Self> {
         let backend = within(patience, connect.connect()).await?;
+        let claim = Claim::take(backend.info().store, &connect.location())?;
         let open = Open { info: backend.info(), backend: Some(backend) };
         let session = AsyncMutex::new(Session::default());
-        Ok(Self { connect, clock, ids, patience, open: Mutex::new(open), session })
+        Ok(Self {
+            connect,
+            clock,
+            ids,
+            patience,
+            open: Mutex::new(open),
+            session,
+            claim: Mutex::new(Some(claim)),
+        })
     }
 
     /// The right to write it: one task at a time has it.
@@ -95,8 +107,15 @@ impl Far {
         self.patience
     }
 
+    /// Lets go of what is open for good: another store of this process may move it now.
+    pub(crate) async fn leave(&self) -> Result<()> {
+        let closed = self.close().await;
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
+        closed
+    }
+
     /// Lets go of what is open.
-    pub(crate) async fn close(&self) -> Result<()> {
+    async fn close(&self) -> Result<()> {
         let backend = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.backend.take()

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use outlast_core::{CommitId, Kind, ProcessIdentity, PrunePlan, ReadSet, Result, Revision, View};
+use outlast_core::{CommitId, Kind, PrunePlan, ReadSet, Result, Revision, View};
 
 use super::Writer;
-use crate::migration::ledger::{self, Row, Rows};
+use crate::migration::ledger::{Row, Rows};
 
 /// Rows removed by one call.
 const PRUNED_AT_ONCE: u32 = 1000;
@@ -34,11 +34,6 @@ impl Session {
         Ok(lost)
     }
 
-    /// Forgets the rows of kinds that are not ours any more; others are written without them.
-    pub(crate) fn forget(&mut self, lost: &BTreeSet<Kind>) {
-        self.rows.retain(|kind, _| !lost.contains(kind));
-    }
-
     /// Adds the rows to what is read.
     pub(crate) fn reads(&self, mut reads: ReadSet) -> Result<ReadSet> {
         for kind in self.rows.keys() {
@@ -60,20 +55,10 @@ impl Writer<'_> {
         Ok(view)
     }
 
-    /// Reads the ledger and finds out which rows were lost. One that names this process as its
-    /// owner is of our own hand, written when nobody could say whether it was: it is taken as it is.
-    pub(crate) async fn check(&mut self, me: &ProcessIdentity) -> Result<BTreeSet<Kind>> {
+    /// Reads and finds out whether any row was lost.
+    pub(crate) async fn check(&mut self) -> Result<BTreeSet<Kind>> {
         let view = self.fetch(ReadSet::default()).await?;
-        let mut lost = self.session.lost(&view)?;
-        let backend = self.far.reader()?;
-        for (kind, there) in self.far.within(ledger::read(&*backend)).await? {
-            let is_known = self.session.rows.get(&kind).is_some_and(|(_, at)| *at == there.1);
-            if !is_known && there.0.owner.as_ref() == Some(me) {
-                lost.remove(&kind);
-                self.session.rows.insert(kind, there);
-            }
-        }
-        Ok(lost)
+        self.session.lost(&view)
     }
 
     /// Removes what a plan names, all of it.
