@@ -55,7 +55,8 @@ impl State {
             let deleted = deleted.into_iter().flatten().filter(|val| !val.live);
             let seen = proc.mem[slot].filter(|val| val.live);
             let is_ours = self.is_ours(proc, slot) || proc.rows[slot].is_none();
-            !is_ours || deleted.into_iter().all(|gone| seen.is_none_or(|s| s.version > gone.version))
+            !is_ours
+                || deleted.into_iter().all(|gone| seen.is_none_or(|s| s.version > gone.version))
         })
     }
 

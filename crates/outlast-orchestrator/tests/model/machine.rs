@@ -98,7 +98,8 @@ impl Machine {
         let mut see = |at: u32, holds: bool| seen |= u64::from(holds) << at;
         if let Some(proc) = &after.running {
             let course = |slot| proc.control.course(kind(slot));
-            let any = |holds: fn(&Course) -> bool| BOTH.iter().any(|s| course(*s).is_some_and(holds));
+            let any =
+                |holds: fn(&Course) -> bool| BOTH.iter().any(|s| course(*s).is_some_and(holds));
             see(0, any(|course| course.phase == Phase::Live));
             see(1, any(|course| course.owed && course.phase == Phase::Shadow));
             see(4, any(|course| course.fenced));

@@ -29,13 +29,22 @@ fn nothing_is_lost_in_any_order_of_events() {
     use Phase::{Joint, Live, Memory, Mirror, Shadow};
     let most = std::env::var("OUTLAST_MODEL_STATES").map_or(60_000, |most| most.parse().unwrap());
     let starts = [
-        [Memory, Memory], [Mirror, Memory], [Shadow, Memory], [Shadow, Mirror], [Shadow, Shadow],
-        [Joint, Shadow], [Live, Shadow], [Live, Live],
+        [Memory, Memory],
+        [Mirror, Memory],
+        [Shadow, Memory],
+        [Shadow, Mirror],
+        [Shadow, Shadow],
+        [Joint, Shadow],
+        [Live, Shadow],
+        [Live, Live],
     ];
     let mut violations = vec![];
     for phases in starts {
         let found = explore(scene(phases, left(2, 2, 1)), most, 2);
-        println!("{phases:?}: {} states in {:?}, whole: {}, unseen: {:?}", found.states, found.took, found.whole, found.unseen);
+        println!(
+            "{phases:?}: {} states in {:?}, whole: {}, unseen: {:?}",
+            found.states, found.took, found.whole, found.unseen
+        );
         if let Some((what, trace)) = found.violation {
             println!("  VIOLATION of {what}:\n    {}", trace.join("\n    "));
             violations.push(what);

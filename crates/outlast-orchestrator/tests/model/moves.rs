@@ -99,7 +99,8 @@ impl State {
     /// One commit of the ledger; without a database, for a retreat, none.
     pub(crate) fn commit(&mut self, fate: Fate) -> Option<()> {
         let proc = self.running.as_mut()?;
-        let Move { slot, from, to, stage: MoveStage::Commit(is_up) } = *proc.moving.as_ref()? else {
+        let Move { slot, from, to, stage: MoveStage::Commit(is_up) } = *proc.moving.as_ref()?
+        else {
             return None;
         };
         if !is_up {
@@ -177,7 +178,8 @@ impl State {
     fn write_row(&mut self, slot: Slot, to: Phase, lineage: u8) -> Option<()> {
         let proc = self.running.as_ref()?;
         let epoch = u8::try_from(proc.control.course(kind(slot))?.epoch).ok()?;
-        let recorded = self.db.rows[slot].filter(|row| row.phase == Phase::Memory || to == Phase::Mirror);
+        let recorded =
+            self.db.rows[slot].filter(|row| row.phase == Phase::Memory || to == Phase::Mirror);
         let epoch = epoch.max(recorded.map_or(0, |row| row.epoch)) + 1;
         let (owner, numbered) = (proc.me, proc.numbering);
         self.put_row(slot, Row { phase: to, epoch, lineage, owner, numbered, stamp: 0 }, false);
@@ -209,8 +211,7 @@ impl State {
         let lineage = u16::from(lineage);
         // As it was when the move began.
         let (owed, fenced) = (false, false);
-        let next =
-            Course { phase: to, epoch, lineage, backfilled, whole, owed, fenced, ..course };
+        let next = Course { phase: to, epoch, lineage, backfilled, whole, owed, fenced, ..course };
         proc.step(Event::Moved(kind(slot).clone(), next));
         if to == Phase::Memory {
             // What was promised up to this moment was promised before the kind left.

@@ -140,7 +140,18 @@ impl State {
         let (cache, acked) = (Cache::Fresh, [None; 2]);
         let (write, ship, moving, fill, kept) = (None, None, None, None, None);
         self.running = Some(Proc {
-            control, me, numbering, mem, rows, cache, write, ship, moving, fill, kept, acked,
+            control,
+            me,
+            numbering,
+            mem,
+            rows,
+            cache,
+            write,
+            ship,
+            moving,
+            fill,
+            kept,
+            acked,
         });
         Some(())
     }

@@ -316,4 +316,3 @@ pub(crate) fn kinds(lost: Each<bool>) -> BTreeSet<outlast_core::Kind> {
 pub(crate) fn away() -> FarAnswer {
     FarAnswer::Away(ErrorKind::Unavailable, String::new())
 }
-

@@ -15,9 +15,9 @@ use outlast_core::{CommitId, Durability, ErrorKind, Key, Kind};
 
 use super::Phase;
 pub use course::Course;
+use rules::broken;
 #[cfg(feature = "mutants")]
 pub use rules::{mend_rules, without};
-use rules::broken;
 
 /// Whether the database can be written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -254,7 +254,8 @@ impl Control {
     /// The database may have what is being written.
     fn doubted(&mut self, why: String) -> Vec<Effect> {
         if let Some(writing) = self.writing.take() {
-            let is_sent = |commit: &&Footprint| commit.keys.iter().any(|k| writing.sent.contains(k));
+            let is_sent =
+                |commit: &&Footprint| commit.keys.iter().any(|k| writing.sent.contains(k));
             let commits: Vec<&Footprint> = writing.commits.iter().filter(is_sent).collect();
             let held = |key: &&Key| !broken("holds_sent_only") || writing.sent.contains(*key);
             let keys = commits.iter().flat_map(|commit| &commit.keys).filter(held);
