@@ -19,7 +19,6 @@ pub(crate) struct Found {
     pub(crate) whole: bool,
     /// The first violation: of what, and how one comes there.
     pub(crate) violation: Option<(&'static str, Vec<String>)>,
-    pub(crate) seen: u64,
     pub(crate) unseen: Vec<&'static str>,
 }
 
@@ -45,9 +44,8 @@ pub(crate) fn explore(scene: Scene, most: usize, threads: usize) -> Found {
     Found {
         states: checker.unique_state_count(),
         took,
-        whole: violation.is_none() && checker.unique_state_count() < most.get(),
+        whole: violation.is_none() && checker.state_count() < most.get(),
         violation,
-        seen: machine.seen.load(std::sync::atomic::Ordering::Relaxed),
         unseen: machine.unseen(),
     }
 }

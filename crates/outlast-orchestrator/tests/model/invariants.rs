@@ -75,7 +75,9 @@ impl State {
             let knows = proc.rows[slot] == Some(row.stamp);
             let is_owed = proc.control.course(kind(slot)).is_some_and(|course| course.owed);
             let is_moving = proc.moving.is_some_and(|moving| moving.slot == slot);
-            !knows || is_owed || is_moving || proc.control.phase(kind(slot)) == row.phase
+            let epoch = proc.control.course(kind(slot)).map_or(0, |course| course.epoch);
+            let follows = !proc.is_up() && u64::from(row.epoch) > epoch;
+            !knows || follows || is_owed || is_moving || proc.control.phase(kind(slot)) == row.phase
         })
     }
 

@@ -139,7 +139,6 @@ impl Model for Machine {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut next = last.clone();
         next.act(action, self.scene.policies)?;
-        // A version of memory goes back only with memory itself.
         self.look(last, action, &next);
         Some(next)
     }

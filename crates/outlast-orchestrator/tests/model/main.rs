@@ -10,6 +10,8 @@ mod explore;
 mod invariants;
 mod machine;
 mod moves;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod names;
 mod outage;
 mod rules;

@@ -128,6 +128,19 @@ impl State {
             self.running.as_mut()?.moving = None;
             return (fate == Fate::Lands).then_some(());
         }
+        let proc = self.running.as_mut()?;
+        if from == Phase::Memory
+            && let Some(row) = self.db.rows[slot].filter(|row| row.owner == proc.me)
+        {
+            // One that we wrote without being told so.
+            proc.rows[slot] = Some(row.stamp);
+        }
+        let rows = proc.rows;
+        if rows[slot].is_none() && self.db.rows[slot].is_some() {
+            // Expected to be absent, and is not.
+            self.running.as_mut()?.moving = None;
+            return (fate == Fate::Lands).then_some(());
+        }
         let lineage = self.lineage_for(slot, from)?;
         if fate == Fate::Later {
             // Not applied, and it never will be: the next commit of the ledger is in its way.
@@ -164,9 +177,11 @@ impl State {
 
     fn write_row(&mut self, slot: Slot, to: Phase, lineage: u8) -> Option<()> {
         let proc = self.running.as_ref()?;
-        let epoch = proc.control.course(kind(slot))?.epoch + 1;
+        let epoch = u8::try_from(proc.control.course(kind(slot))?.epoch).ok()?;
+        let recorded =
+            self.db.rows[slot].filter(|row| row.phase == Phase::Memory || to == Phase::Mirror);
+        let epoch = epoch.max(recorded.map_or(0, |row| row.epoch)) + 1;
         let (owner, numbered) = (proc.me, proc.numbering);
-        let epoch = u8::try_from(epoch).ok()?;
         self.put_row(slot, Row { phase: to, epoch, lineage, owner, numbered, stamp: 0 }, false);
         self.we_wrote();
         let stamp = self.db.rows[slot].map(|row| row.stamp);
@@ -192,11 +207,16 @@ impl State {
         let leaves = from == Phase::Memory || to == Phase::Memory;
         let backfilled = if leaves { broken("bf_first") } else { course.backfilled };
         let whole = leaves || course.whole;
-        let (epoch, lineage) = (course.epoch + 1, u16::from(lineage));
+        let epoch = self.db.rows[slot].map_or(0, |row| u64::from(row.epoch));
+        let lineage = u16::from(lineage);
         // As it was when the move began.
         let (owed, fenced) = (false, false);
         let next = Course { phase: to, epoch, lineage, backfilled, whole, owed, fenced, ..course };
         proc.step(Event::Moved(kind(slot).clone(), next));
+        if to == Phase::Memory {
+            // What was promised up to this moment was promised before the kind left.
+            self.durable[slot] = None;
+        }
         Some(())
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use outlast_orchestrator::migration::control::{Control, Course, Event};
-use outlast_orchestrator::migration::ledger;
 use outlast_orchestrator::migration::{Phase, Policy};
 
 use crate::action::Fate;
@@ -24,7 +23,6 @@ impl State {
         if theirs != [false; 2] {
             proc.step(Event::Fenced(kinds(theirs)));
         }
-        self.follow()?;
         let mut fate = Some(fate).filter(|fate| *fate != Fate::Lands);
         if self.settle(&mut fate)?.is_none() || self.repay(&mut fate)?.is_none() {
             return Some(());
@@ -33,24 +31,6 @@ impl State {
             return None;
         }
         self.running.as_mut()?.step(Event::Up);
-        Some(())
-    }
-
-    /// Takes moves as made that the ledger has.
-    fn follow(&mut self) -> Option<()> {
-        for slot in BOTH {
-            let Some(row) = self.db.rows[slot] else { continue };
-            let proc = self.running.as_mut()?;
-            if proc.rows[slot].is_none() {
-                continue;
-            }
-            let course = proc.control.course(kind(slot)).cloned()?;
-            if u64::from(row.epoch) <= course.epoch || course.owed || course.fenced {
-                continue;
-            }
-            let next = course.after(&production(row));
-            proc.step(Event::Moved(kind(slot).clone(), next));
-        }
         Some(())
     }
 
@@ -192,7 +172,10 @@ impl State {
     pub(crate) fn late(&mut self) -> Option<()> {
         let late = self.late.take()?;
         let is_ours = self.lost(late.sent.rows) == [false; 2];
-        let applies = late.fresh || (late.paused && is_ours) || (broken("noguard") && is_ours);
+        let owner = |slot: Slot| self.db.rows[slot].map(|row| row.owner);
+        let mut named = BOTH.into_iter().filter(|slot| late.sent.vals[*slot].is_some());
+        let unguarded = broken("noguard") && named.all(|s| owner(s) == Some(late.sent.owner));
+        let applies = late.fresh || (late.paused && is_ours) || unguarded;
         if !applies && !broken("nofence") {
             return Some(());
         }
@@ -215,16 +198,5 @@ fn begun(row: &Row, policy: Policy) -> Course {
         owed: false,
         backfilled: is_mirrored,
         whole: !is_mirrored,
-    }
-}
-
-fn production(row: Row) -> ledger::Row {
-    ledger::Row {
-        phase: row.phase,
-        epoch: u64::from(row.epoch),
-        lineage: u16::from(row.lineage),
-        owner: None,
-        since: outlast_core::Timestamp::default(),
-        numbered: u64::from(row.numbered),
     }
 }

@@ -2,7 +2,7 @@
 
 use outlast_core::ErrorKind;
 use outlast_orchestrator::migration::Phase;
-use outlast_orchestrator::migration::control::Event;
+use outlast_orchestrator::migration::control::{Course, Event};
 
 use crate::action::Fate;
 use crate::names::{key, keys, kind, mask};
@@ -153,6 +153,11 @@ impl State {
             if row.owner == proc.me && !broken("fences_itself") {
                 proc.rows[slot] = Some(row.stamp);
                 theirs[slot] = false;
+                let course = proc.control.course(kind(slot)).cloned()?;
+                let phase = if course.owed { course.phase } else { row.phase };
+                let (epoch, lineage) = (u64::from(row.epoch), u16::from(row.lineage));
+                let next = Course { phase, epoch, lineage, ..course };
+                proc.step(Event::Moved(kind(slot).clone(), next));
             }
         }
         self.check_fence(theirs);

@@ -189,15 +189,12 @@ impl State {
     }
 
     fn far_fenced(&mut self, lost: Each<bool>) -> Option<()> {
-        self.check_fence(lost);
-        let proc = self.running.as_mut()?;
-        for slot in BOTH {
-            if lost[slot] {
-                proc.rows[slot] = None;
-            }
+        let theirs = self.check_rows(lost)?;
+        self.running.as_mut()?.cache = Cache::None;
+        if theirs == [false; 2] {
+            return self.far(away());
         }
-        proc.cache = Cache::None;
-        self.far(FarAnswer::Fenced(kinds(lost)))
+        self.far(FarAnswer::Fenced(kinds(theirs)))
     }
 
     fn far(&mut self, answer: FarAnswer) -> Option<()> {
@@ -282,7 +279,9 @@ impl State {
             if version(there) < val.version && !broken("notomb") {
                 self.blame(Bad::S10);
             }
-            if version(self.durable[slot]) < val.version {
+            // Once the ledger says that a kind leaves, nothing is promised any more.
+            let leaves = self.db.rows[slot].is_some_and(|row| row.phase == Phase::Memory);
+            if version(self.durable[slot]) < val.version && !leaves {
                 self.durable[slot] = Some(val);
             }
         }
@@ -304,7 +303,8 @@ impl State {
     /// The process is taken for dead while it waits for the database.
     pub(crate) fn pause(&mut self) -> Option<()> {
         let sent = self.sent()?;
-        self.late = Some(Late { sent, fresh: true, paused: true });
+        let fresh = self.running.as_ref()?.cache == Cache::Fresh;
+        self.late = Some(Late { sent, fresh, paused: true });
         self.crash()
     }
 }

@@ -91,15 +91,14 @@ impl Shared {
                 false
             }
             Err(error) if error.kind() == outlast_core::ErrorKind::Fenced => {
-                match writer.check().await {
-                    Ok(lost) => {
-                        writer.session.forget(&lost);
-                        self.step(Event::Fenced(lost));
-                    }
-                    Err(error) => {
-                        self.step(Event::Away(error.kind(), error.to_string()));
-                    }
-                }
+                let found = match writer.check().await {
+                    Ok(suspects) => self.reclaim(writer, suspects).await,
+                    Err(error) => Err(error),
+                };
+                match found {
+                    Ok(lost) => self.step(Event::Fenced(lost)),
+                    Err(error) => self.step(Event::Away(error.kind(), error.to_string())),
+                };
                 false
             }
             Err(error) if guard.keys.len() == 1 => {

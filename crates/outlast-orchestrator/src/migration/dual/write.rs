@@ -124,17 +124,11 @@ impl Shared {
             return Sent::Answer(FarAnswer::Late);
         };
         let answer = writer.write(commits, touches).await;
-        let Sent::Answer(FarAnswer::Fenced(_)) = answer else { return answer };
-        match writer.check().await {
+        let Sent::Answer(FarAnswer::Fenced(suspects)) = answer else { return answer };
+        match self.reclaim(&mut writer, suspects).await {
             // We had written those rows ourselves: plan again under what they say.
-            Ok(lost) if lost.is_empty() => {
-                self.follow(&writer);
-                Sent::Answer(FarAnswer::Late)
-            }
-            Ok(lost) => {
-                writer.session.forget(&lost);
-                Sent::Answer(FarAnswer::Fenced(lost))
-            }
+            Ok(lost) if lost.is_empty() => Sent::Answer(FarAnswer::Late),
+            Ok(lost) => Sent::Answer(FarAnswer::Fenced(lost)),
             Err(error) => Sent::Answer(FarAnswer::Away(error.kind(), error.to_string())),
         }
     }

@@ -37,11 +37,6 @@ impl Session {
         Ok(lost)
     }
 
-    /// Forgets the rows of kinds that are not ours any more; others are written without them.
-    pub(crate) fn forget(&mut self, lost: &BTreeSet<Kind>) {
-        self.rows.retain(|kind, _| !lost.contains(kind));
-    }
-
     /// Adds the rows to what is read.
     pub(crate) fn reads(&self, mut reads: ReadSet) -> Result<ReadSet> {
         for kind in self.rows.keys() {
@@ -67,23 +62,10 @@ impl Writer<'_> {
         Ok(view)
     }
 
-    /// Reads and finds out whether any row was lost. One that differs and names the same owner is
-    /// of our own hand, written when nobody could say whether it was: it is taken as it is.
+    /// Reads and finds out which rows are not as we wrote them.
     pub(crate) async fn check(&mut self) -> Result<BTreeSet<Kind>> {
         let view = self.fetch(ReadSet::default()).await?;
-        let mut lost = self.session.lost(&view)?;
-        if lost.is_empty() {
-            return Ok(lost);
-        }
-        let backend = self.far.reader()?;
-        for (kind, there) in self.far.within(ledger::read(&*backend)).await? {
-            let ours = self.session.rows.get(&kind).map(|(row, _)| &row.owner);
-            if lost.contains(&kind) && ours == Some(&there.0.owner) {
-                lost.remove(&kind);
-                self.session.rows.insert(kind, there);
-            }
-        }
-        Ok(lost)
+        self.session.lost(&view)
     }
 
     /// Removes what a plan names, all of it.
