@@ -7,7 +7,9 @@ mod log;
 use std::fs;
 use std::path::PathBuf;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use outlast_core::{Clock, SystemClock};
 
 use crate::Result;
 use crate::workspace::{Workspace, cargo, succeeds};
@@ -31,7 +33,7 @@ struct Demo {
     folder: PathBuf,
     quiet: bool,
     load: Duration,
-    began: Instant,
+    clock: SystemClock,
     log: Log,
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         folder,
         quiet: args.json,
         load: Duration::from_secs(args.seconds),
-        began: Instant::now(),
+        clock: SystemClock::default(),
         log: Log::default(),
     };
     demo.walk()?;
@@ -71,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 impl Demo {
     fn say(&self, text: &str) {
         if !self.quiet {
-            println!("[{:>5.1} s] {text}", self.began.elapsed().as_secs_f64());
+            println!("[{:>5.1} s] {text}", self.clock.monotonic().as_secs_f64());
         }
     }
 

@@ -25,6 +25,7 @@ pub type Near = Arc<dyn Fn(Epoch) -> Arc<dyn Backend> + Send + Sync>;
 
 /// How a store moves.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is a switch of its own.
 pub struct Options {
     /// Whether there is a database at all. Off, nothing is opened and no file is written.
     pub enable_persistence: bool,
@@ -179,13 +180,12 @@ impl Migration {
 
     /// The kinds there are, parents first.
     pub async fn kinds(&self) -> Result<Vec<Kind>> {
-        let mut kinds: Vec<Kind> = match &self.dual {
-            Some(dual) => dual.shared.control().courses().keys().cloned().collect(),
-            None => {
-                let there = self.store.backend().kinds().await?;
-                let entities = there.entities.into_iter().map(|(_, kind)| kind);
-                entities.chain(there.streams).collect()
-            }
+        let mut kinds: Vec<Kind> = if let Some(dual) = &self.dual {
+            dual.shared.control().courses().keys().cloned().collect()
+        } else {
+            let there = self.store.backend().kinds().await?;
+            let entities = there.entities.into_iter().map(|(_, kind)| kind);
+            entities.chain(there.streams).collect()
         };
         kinds.sort();
         kinds.dedup();
@@ -223,7 +223,7 @@ impl Migration {
                 self.fill(shared, kind, &mut told).await?;
             }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };
-            self.prepare(shared, kind, from, next, &mut told).await?;
+            self.prepare(kind, from, &mut told).await?;
             let step = shared.go(kind, next, &self.options.thresholds, explicit).await?;
             told(Step::Moved(&step));
             moves.push(step);
@@ -232,14 +232,13 @@ impl Migration {
 
     async fn prepare(
         &self,
-        shared: &Arc<Shared>,
         kind: &Kind,
         from: Phase,
-        next: Phase,
         told: &mut (impl FnMut(Step<'_>) + Send),
     ) -> Result<()> {
-        match (from, next) {
-            (Phase::Mirror, Phase::Shadow) => {
+        let shared = self.shared()?;
+        match from {
+            Phase::Mirror => {
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
                     let is_up = *shared.control().link() == Link::Up;
@@ -248,14 +247,14 @@ impl Migration {
                     }
                 }
             }
-            (Phase::Shadow, Phase::Joint) => {
+            Phase::Shadow => {
                 self.prove(shared, kind, told).await?;
                 if !shared.facts(kind, false).await.rehearsed {
                     let rehearsed = shared.rehearse(kind).await?;
                     told(Step::Rehearsed(kind, &rehearsed));
                 }
             }
-            (Phase::Joint, Phase::Live) => self.prove(shared, kind, told).await?,
+            Phase::Joint => self.prove(shared, kind, told).await?,
             _ => {}
         }
         Ok(())

@@ -39,6 +39,7 @@ pub struct Status {
 
 /// Where one kind stands.
 #[derive(Clone, Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
 pub struct KindStatus {
     /// The kind.
     pub kind: Kind,

@@ -1,6 +1,8 @@
 //! The machine of a migration, explored: every order of writes, shipments, moves, outages, deaths
 //! and takeovers within bounds, on the very functions that production runs.
 
+// Every step of the model is an option: it is possible or not.
+#![allow(clippy::option_option, clippy::unnecessary_wraps, clippy::trivially_copy_pass_by_ref)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "migration")]
 

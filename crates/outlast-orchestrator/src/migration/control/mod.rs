@@ -283,9 +283,12 @@ impl Control {
             return self.end(Verdict::Raced);
         }
         if let Some(writing) = self.writing.take() {
-            let stays = |key: &Key| match broken("marks_by_behind") {
-                false => !writing.sent.contains(key),
-                true => !writing.far || self.is_behind(key),
+            let stays = |key: &Key| {
+                if broken("marks_by_behind") {
+                    !writing.far || self.is_behind(key)
+                } else {
+                    !writing.sent.contains(key)
+                }
             };
             let keys = writing.commits.iter().flat_map(|commit| &commit.keys);
             let keys: Vec<Key> = keys.filter(|key| stays(key)).cloned().collect();
@@ -333,7 +336,7 @@ impl Control {
         self.dirty.retain(|key| !kinds.contains(&key.kind));
     }
 
-    fn moved(&mut self, kind: Kind, course: Course) {
+    fn moved(&mut self, kind: Kind, mut course: Course) {
         self.term += 1;
         if !course.is_mirrored() {
             self.dirty.retain(|key| key.kind != kind);
@@ -341,8 +344,8 @@ impl Control {
         }
         // Who found out meanwhile that it is not ours any more stays right.
         let fenced = self.courses.get(&kind).is_some_and(|before| before.fenced);
-        let fenced = fenced && !broken("unfences");
-        self.courses.insert(kind, Course { fenced: course.fenced || fenced, ..course });
+        course.fenced |= fenced && !broken("unfences");
+        self.courses.insert(kind, course);
     }
 
     /// Notes that the copies of these are behind.
@@ -409,10 +412,11 @@ impl Control {
 
     /// Whether what is being written sends this to the database.
     pub fn is_sent(&self, key: &Key) -> bool {
-        self.writing.as_ref().is_some_and(|writing| match broken("sends_by_behind") {
-            false => writing.sent.contains(key),
-            true => self.goes_far(key),
-        })
+        let by_behind = broken("sends_by_behind");
+        let is_sent = |writing: &Writing| {
+            if by_behind { self.goes_far(key) } else { writing.sent.contains(key) }
+        };
+        self.writing.as_ref().is_some_and(is_sent)
     }
 
     /// Whether what is being written was planned under the present terms.

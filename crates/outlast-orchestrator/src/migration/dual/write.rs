@@ -16,6 +16,9 @@ use crate::telemetry;
 
 type Turn = OwnedMutexGuard<()>;
 
+/// Transient attributes of entities, under their names in the database.
+type Touches = Vec<(Key, Attributes)>;
+
 impl Shared {
     /// Writes a set. What the database takes part in goes on when the caller is gone.
     pub(crate) async fn write(self: &Arc<Self>, set: &WriteSet) -> Result<Written> {
@@ -135,7 +138,7 @@ impl Shared {
 
     /// What of a set goes to the database, under its names there. `None` if the terms changed
     /// since that was decided, as when a shipment met another owner meanwhile.
-    fn far_part(&self, set: &WriteSet) -> Option<(Vec<Commit>, Vec<(Key, Attributes)>)> {
+    fn far_part(&self, set: &WriteSet) -> Option<(Vec<Commit>, Touches)> {
         let control = self.control();
         if !control.is_current() {
             return None;
