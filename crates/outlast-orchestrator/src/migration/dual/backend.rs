@@ -1,6 +1,6 @@
 //! The pair as a backend.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -120,15 +120,10 @@ impl Admin for Dual {
 
 impl Shared {
     pub(crate) fn info(&self) -> BackendInfo {
-        let (near, far) = (self.near.info(), self.far.info());
         BackendInfo {
-            name: "dual",
-            location: format!("{} and {}", near.location, self.far.location()),
             durability: self.durability(),
-            capabilities: Vec::new(),
-            limits: least(near.limits, far.limits),
-            read_only: false,
-            ..near
+            limits: least(self.identity.limits, self.far.limits()),
+            ..self.identity.clone()
         }
     }
 
@@ -155,20 +150,33 @@ impl Shared {
 
     async fn fetch(&self, reads: &ReadSet) -> Result<View> {
         let names = || reads.keys.iter().chain(&reads.streams);
-        let unmet = unmet(self, names());
-        let refusals = if unmet.is_empty() { Refusals::new() } else { self.meet(unmet).await };
+        let (unmet, mut term) = unmet(self, names());
+        let mut refusals = Refusals::new();
+        // Boxed, as are the others below: the future of what is seldom done is not carried along.
+        if !unmet.is_empty() {
+            refusals = Box::pin(self.meet(unmet)).await;
+            term = self.control().term();
+        }
         let is_damaged = |name: &&Key| self.is_damaged(name);
         let rotten: BTreeSet<Key> = names().filter(is_damaged).cloned().collect();
         loop {
-            let term = self.control().term();
             let mut view = self.near.fetch(reads).await?;
-            self.foreign_versions(reads, &mut view).await?;
-            self.foreign_commits(reads, &mut view).await?;
+            if !reads.versions.is_empty() {
+                Box::pin(self.foreign_versions(reads, &mut view)).await?;
+            }
+            if reads.commits.iter().any(|id| self.is_foreign(*id)) {
+                Box::pin(self.foreign_commits(reads, &mut view)).await?;
+            }
             let control = self.control();
             if control.term() != term {
+                term = control.term();
                 continue;
             }
             view.term = term;
+            // Without terms everything gets what a store usually gives, which is the same here.
+            if rotten.is_empty() && control.is_plain(names()) {
+                return Ok(view);
+            }
             if let Some(doubt) = control.doubt() {
                 let doubted = |id: &&CommitId| doubt.commits.contains(id);
                 view.unsettled = reads.commits.iter().filter(doubted).copied().collect();
@@ -202,16 +210,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether an earlier process may have made a commit.
+    fn is_foreign(&self, id: CommitId) -> bool {
+        id.millis() < self.started.as_millis()
+    }
+
     /// Commits that an earlier process may have made: memory knows none of them.
     async fn foreign_commits(&self, reads: &ReadSet, view: &mut View) -> Result<()> {
-        let is_old = |id: &&CommitId| id.millis() < self.started.as_millis();
-        let commits: HashSet<CommitId> = reads.commits.iter().filter(is_old).copied().collect();
         let is_served = self.control().courses().values().any(|course| !course.whole);
-        if commits.is_empty() || !is_served {
+        if !is_served {
             return Ok(());
         }
+        let foreign = reads.commits.iter().copied().filter(|id| self.is_foreign(*id));
+        let asked = ReadSet { commits: foreign.collect(), ..ReadSet::default() };
         let far = self.far.reader()?;
-        let asked = ReadSet { commits, ..ReadSet::default() };
         for (id, known) in self.far.within(far.fetch(&asked)).await?.commits {
             view.commits.entry(id).or_insert_with(|| self.remembered(known));
         }
@@ -306,6 +318,7 @@ impl Shared {
         }
         self.closed.set();
         self.work.notify_waiters();
+        self.lost.notify_waiters();
         let far = self.far.leave().await;
         self.near.close().await.and(far)
     }
