@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use outlast_core::{
-    Batch, Cause, Entity, ErrorKind, Json, Key, NewEntry, NoStatus, Op, Put, Result, Seq, Slot,
-    StreamQuery,
+    Batch, Cause, Entity, Error, ErrorKind, Expect, Json, Key, NewEntry, NoStatus, Op, Outcome,
+    Put, Result, Seq, Slot, StreamQuery,
 };
 use outlast_store::{Store, Stored};
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub async fn found(store: &Store) -> Result<()> {
 fn opening<T: Entity>(kind: &str, n: u64, value: &T) -> Result<Op> {
     Ok(Op::Put(Put {
         key: Key::new(kind, n.to_string())?,
-        expect: outlast_core::Expect::Absent,
+        expect: Expect::Absent,
         schema: T::SCHEMA,
         attrs: value.attributes()?,
         state: Json::encode(value)?,
@@ -79,6 +79,17 @@ pub async fn transfer(store: &Store, clerk: u64) -> Result<u64> {
 }
 
 async fn try_transfer(store: &Store, clerk: u64) -> Result<u64> {
+    let (batch, transfers) = prepare(store, clerk).await?;
+    match store.commit(batch).await? {
+        Outcome::Applied(_) | Outcome::Replayed(_) => Ok(transfers),
+        Outcome::Conflict { key, .. } => {
+            Err(Error::new(ErrorKind::Conflict, format!("another changed {key}; try again")))
+        }
+    }
+}
+
+/// A transfer that can be handed in again under its id, and how many the clerk has made then.
+pub async fn prepare(store: &Store, clerk: u64) -> Result<(Batch, u64)> {
     let accounts = store.kind::<Account>();
     let from = fastrand::u64(0..ACCOUNTS);
     let to = (from + fastrand::u64(1..ACCOUNTS)) % ACCOUNTS;
@@ -88,14 +99,27 @@ async fn try_transfer(store: &Store, clerk: u64) -> Result<u64> {
     let transfers = clerk.transfers + 1;
     let entry = format!("{} {} {} {cents}", clerk.id(), from.id(), to.id());
     let entry = NewEntry { at: None, attrs: outlast_core::Attributes::new(), data: entry.into() };
-    let mut draft = store.draft();
-    draft
-        .replace(&from, &changed(&from, -cents))?
-        .replace(&to, &changed(&to, cents))?
-        .replace(&clerk, &Clerk { transfers })?
-        .append(journal()?, vec![entry]);
-    draft.commit().await?;
-    Ok(transfers)
+    let mut batch = Batch::new(store.ids().commit_id(), Cause::default());
+    batch.ops.push(replacing(&from, &changed(&from, -cents))?);
+    batch.ops.push(replacing(&to, &changed(&to, cents))?);
+    batch.ops.push(replacing(&clerk, &Clerk { transfers })?);
+    batch.ops.push(Op::Append { stream: journal()?, entries: vec![entry] });
+    Ok((batch, transfers))
+}
+
+fn replacing<T: Entity>(old: &Stored<T>, new: &T) -> Result<Op> {
+    Ok(Op::Put(Put {
+        key: Key::new(T::KIND, old.id())?,
+        expect: Expect::At(old.version),
+        schema: T::SCHEMA,
+        attrs: new.attributes()?,
+        state: Json::encode(new)?,
+    }))
+}
+
+/// How many transfers this clerk has made.
+pub async fn made(store: &Store, clerk: u64) -> Result<u64> {
+    Ok(store.kind::<Clerk>().get(&clerk.to_string()).await?.transfers)
 }
 
 fn changed(account: &Stored<Account>, by: i64) -> Account {

@@ -8,6 +8,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod demo;
 mod features;
 mod migrate;
 mod report;
@@ -45,6 +46,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Run real tasks, kill the program, and find everything again
     Tour(tour::Args),
+    /// Move the state of a program under load to SQLite and back, and find everything again
+    Demo(demo::Args),
     /// Run the random tests for longer
     Soak(soak::Args),
     /// Run the benches
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Tour(args) => tour::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Bench(args) => bench::run(&args),
     };

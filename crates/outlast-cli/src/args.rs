@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents, audit, checkpoints, events, export, history, hosts, import, journal, logs, pipelines,
-    prune, ps, recover, rollback, run, schema, sessions, show, stats, swarms, verify, windows,
+    agents, audit, checkpoints, copy, events, export, history, hosts, import, journal, logs,
+    migrate, pipelines, prune, ps, recover, rollback, run, schema, sessions, show, stats, swarms,
+    verify, windows,
 };
 use crate::{config, exit};
 
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Rollback(rollback::RollbackArgs),
     Recover(recover::RecoverArgs),
     Schema(schema::SchemaArgs),
+    Copy(copy::CopyArgs),
+    Migrate(migrate::MigrateArgs),
 }
 
 /// The commands that look at what there is; some of them can also act on one entity.

@@ -19,6 +19,8 @@ use crate::output::Output;
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) out: Output,
+    /// Whether the arguments name the store.
+    pub(crate) names_db: bool,
 }
 
 /// What a command may do to the store it opens.
@@ -35,7 +37,8 @@ pub(crate) enum Access {
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Outcome {
     let config = Config::load(&cli.global, &Sources::of_process())?;
-    let mut context = Context { config, out: Output::new(cli.global.json) };
+    let out = Output::new(cli.global.json);
+    let mut context = Context { config, out, names_db: cli.global.db.is_some() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| {
         Error::unavailable("the program could not start its threads").with_source(cause)

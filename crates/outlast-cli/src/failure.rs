@@ -135,7 +135,7 @@ fn object(kind: &str, message: &str, causes: &[String], exit: Exit) -> String {
 }
 
 /// The kind in lower snake case: `NotFound` is `not_found`.
-fn kind_name(kind: ErrorKind) -> String {
+pub(crate) fn kind_name(kind: ErrorKind) -> String {
     let mut name = String::new();
     for letter in format!("{kind:?}").chars() {
         if letter.is_ascii_uppercase() && !name.is_empty() {

@@ -10,6 +10,7 @@ mod args;
 mod commands;
 mod config;
 mod context;
+mod control;
 mod duration;
 mod exit;
 mod failure;

@@ -29,7 +29,7 @@ mod snapshot;
 mod trial;
 
 pub use cases::cases;
-pub use differential::{differential, seed};
+pub use differential::{differential, seed, sequences};
 pub use harness::{Harness, Site, Target};
 pub use memory::MemoryHarness;
 pub use runner::{Case, Failure, Report, run_all, run_some, run_within};

@@ -24,6 +24,7 @@ mod limits;
 mod model;
 mod open;
 mod plan;
+mod planted;
 mod query;
 mod record;
 mod status;
@@ -56,6 +57,8 @@ pub use model::{
 };
 pub use open::{OpenOptions, Upgrade};
 pub use plan::{Plan, PlanContext, REMEMBERED_FOR, plan, read_set};
+#[doc(hidden)]
+pub use planted::planted;
 pub use query::{
     Change, Counts, Cursor, HistoryQuery, Listed, Order, Page, Query, Scope, StreamQuery,
 };

@@ -98,9 +98,9 @@ impl Planner {
         let commit = self.commit(batch, digest)?;
         if is_empty(&commit) {
             self.touch(batch);
-            return Ok(Outcome::Applied(self.receipt(&commit, self.view.revision, given)));
+            return Ok(Outcome::Applied(Self::receipt(&commit, self.view.revision, given)));
         }
-        let receipt = self.receipt(&commit, commit.revision, given);
+        let receipt = Self::receipt(&commit, commit.revision, given);
         self.adopt(&commit);
         self.touch(batch);
         self.set.commits.push(commit);
@@ -318,7 +318,7 @@ impl Planner {
         Ok(())
     }
 
-    fn receipt(&self, commit: &Commit, revision: Revision, durability: Durability) -> Receipt {
+    fn receipt(commit: &Commit, revision: Revision, durability: Durability) -> Receipt {
         let remembered = commit.remembered();
         Receipt {
             id: commit.id,

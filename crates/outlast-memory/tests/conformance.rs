@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outlast_conformance::{MemoryHarness, differential, run_all, seed};
+use outlast_conformance::{MemoryHarness, differential, run_all, seed, sequences};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_keeps_every_case() {
@@ -17,5 +17,5 @@ async fn memory_keeps_every_case() {
 async fn memory_agrees_with_the_model_in_a_differential_run() {
     let seed = seed();
     println!("seed {seed}");
-    differential(Arc::new(MemoryHarness), seed, 300, 40).await;
+    differential(Arc::new(MemoryHarness), seed, sequences(300), 40).await;
 }

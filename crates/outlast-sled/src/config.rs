@@ -42,6 +42,9 @@ pub(crate) const FIRST_NUDGE: Duration = Duration::from_millis(250);
 /// How long sled may take to let go of its files after it was dropped.
 pub(crate) const RELEASE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long to wait before looking again whether it did.
+pub(crate) const RELEASE_PAUSE: Duration = Duration::from_millis(10);
+
 /// Space that must be left on the disk before a write is begun: sled does not survive a full
 /// disk, so it is not let near one.
 pub(crate) const RESERVED_BYTES: u64 = 2 << 20;

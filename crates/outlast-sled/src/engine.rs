@@ -9,7 +9,9 @@ use sled::transaction::{ConflictableTransactionError, TransactionError};
 use sled::{Db, Transactional};
 
 use crate::codec::{Identity, Row, State};
-use crate::config::{CACHE_BYTES, RESERVED_BYTES, SLED_LOG, SLED_PARAMETERS};
+use crate::config::{
+    CACHE_BYTES, RELEASE_LIMIT, RELEASE_PAUSE, RESERVED_BYTES, SLED_LOG, SLED_PARAMETERS,
+};
 use crate::draft::Transaction;
 use crate::error;
 use crate::home::{Disk, Home, Mark, Watermark};
@@ -62,6 +64,15 @@ impl Engine {
     ///
     /// `Corrupt` if it cannot be opened or is behind what it had reached.
     pub(crate) fn open(home: &Home) -> Result<Self> {
+        Self::open_after(home, || Ok(()))
+    }
+
+    /// The same after a process that did not close it, and of which nobody knows why it ended.
+    pub(crate) fn open_unsealed(home: &Home) -> Result<Self> {
+        Self::open_after(home, || home.write_again())
+    }
+
+    fn open_after(home: &Home, prepare: impl FnOnce() -> Result<()>) -> Result<Self> {
         let path: Arc<Path> = home.path().into();
         for name in [SLED_LOG, SLED_PARAMETERS] {
             if !path.join(name).is_file() {
@@ -69,6 +80,7 @@ impl Engine {
             }
         }
         home.await_release()?;
+        prepare()?;
         let (watermark, mark) = Watermark::open(&path)?;
         let failed = |cause| error::io(&path.display().to_string(), cause);
         home.clear_unfinished().map_err(failed)?;
@@ -228,10 +240,19 @@ fn open_sled(path: &Path) -> Result<Db> {
     // Without a thread of its own sled writes only while a transaction does, which is when there
     // is room for it. That thread would free hardly any space.
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-    match error::catch(|| config.open()) {
-        Ok(opened) => opened.map_err(|cause| error::sled(path, cause)),
-        Err(why) => Err(error::damaged(path, format!("sled panicked while opening it: {why}"))),
+    for _ in 0..RELEASE_LIMIT.as_millis() / RELEASE_PAUSE.as_millis() {
+        match error::catch(|| config.open()) {
+            Ok(Ok(opened)) => return Ok(opened),
+            // A program that is being started may hold what it inherited from us, for a moment.
+            Ok(Err(cause)) if error::sled_is_held(&cause) => std::thread::sleep(RELEASE_PAUSE),
+            Ok(Err(cause)) => return Err(error::sled(path, cause)),
+            Err(why) => {
+                return Err(error::damaged(path, format!("sled panicked while opening it: {why}")));
+            }
+        }
     }
+    let place = path.display();
+    Err(Error::busy(format!("{place} is still in use by sled; retry later")))
 }
 
 fn check_mark(path: &Path, found: Mark, reached: Mark) -> Result<()> {

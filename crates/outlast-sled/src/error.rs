@@ -31,6 +31,12 @@ pub(crate) fn sled_is_full(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(cause) if is_full(cause.kind()))
 }
 
+/// Whether sled could not be opened because its file is locked.
+pub(crate) fn sled_is_held(error: &sled::Error) -> bool {
+    let sled::Error::Io(cause) = error else { return false };
+    cause.to_string().contains("could not acquire lock")
+}
+
 /// An error of sled's while it read, or while nothing had been written yet.
 pub(crate) fn sled(dir: &Path, error: sled::Error) -> Error {
     let place = dir.display();

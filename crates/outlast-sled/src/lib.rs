@@ -120,7 +120,7 @@ fn open(path: &Path, options: &OpenOptions, marker: Marker) -> Result<Sled> {
         }
     };
     let sealed = home.unseal()?;
-    let engine = Engine::open(&home)?;
+    let engine = if sealed { Engine::open(&home)? } else { Engine::open_unsealed(&home)? };
     if !sealed {
         engine.check()?;
     }

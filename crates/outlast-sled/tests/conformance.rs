@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use outlast_conformance::{Harness, Site, Target, differential, run_all, seed};
+use outlast_conformance::{Harness, Site, Target, differential, run_all, seed, sequences};
 use outlast_core::{Backend, Error, Key, OpenOptions, RandomIds, Result};
 use outlast_sled::Sled;
 use tempfile::TempDir;
@@ -82,6 +82,6 @@ async fn sled_keeps_every_case() {
 async fn sled_agrees_with_the_model_in_a_differential_run() {
     let seed = seed();
     println!("seed {seed}");
-    let run = differential(Arc::new(SledHarness), seed, 60, 40);
+    let run = differential(Arc::new(SledHarness), seed, sequences(60), 40);
     tokio::time::timeout(Duration::from_mins(10), run).await.unwrap();
 }

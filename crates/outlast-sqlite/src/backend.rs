@@ -66,7 +66,7 @@ impl Backend for Sqlite {
             return self.connections.reader().await.map(crate::connections::Reader::keep);
         }
         // Every commit was durable before it was acknowledged, and nothing is put off.
-        self.connections.writer().await.map(crate::connections::Writer::keep)
+        self.connections.note_mark().await
     }
 
     async fn close(&self) -> Result<()> {

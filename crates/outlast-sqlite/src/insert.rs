@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use outlast_core::{Actor, Error, Json, Result, Versioned, checksum_attributes};
+use outlast_core::{Actor, Error, Json, Result, Versioned, checksum_attributes, planted};
 
 use crate::codec::{attributes_text, revision_of};
 use crate::draft::{AttributeRow, Draft, HistoryRow};
@@ -38,7 +38,9 @@ pub(crate) fn push(
     push_entities(script, draft);
     push_heads(script, draft);
     push_attributes(script, draft);
-    push_streams(script, draft);
+    if !planted("counter-outside") {
+        push_streams(script, draft);
+    }
     push_entries(script, draft);
     push_touches(script, draft);
     Ok(inserts)
@@ -209,7 +211,7 @@ fn push_same_attribute(script: &mut Script) {
         .end();
 }
 
-fn push_streams(script: &mut Script, draft: &Draft<'_>) {
+pub(crate) fn push_streams(script: &mut Script, draft: &Draft<'_>) {
     for rows in draft.streams.chunks(MOST_ROWS) {
         script.sql("INSERT INTO stream (no, space, kind, id, first_seq, last_seq) SELECT * FROM ");
         script.values(6, rows, |script, _, row| {

@@ -54,10 +54,13 @@
 //!
 //! What nothing notices: damage to the log (`-wal`) before it was copied into the file. SQLite takes
 //! the first frame that fails its checksum for the end of the log, so commits from there on are
-//! missing, each as a whole. The log is copied when 16 MiB of it have gathered and when the store is
-//! closed. Nor does anything notice that the last commits are missing altogether, as when an older
-//! copy of the file was put in its place while it was closed; nor damage to what is remembered of
-//! commits whose versions were pruned.
+//! missing, each as a whole. The log is copied when 8 MiB of it have gathered and when the store is
+//! closed.
+//! What is noticed is that commits are missing that were there when the store was last synced or
+//! closed: a file beside it, whose name ends with `-mark`, says how far it had come, and a store that
+//! ends before is `Corrupt`. It may be removed, and then nothing is compared; whoever puts an older
+//! copy of the file in its place on purpose has to. Nor does anything notice damage to what is
+//! remembered of commits whose versions were pruned.
 //!
 //! # What must not be done to the file
 //!
@@ -69,6 +72,7 @@
 mod admin;
 mod backend;
 mod changes;
+mod checkpoints;
 mod codec;
 mod config;
 mod connections;
@@ -78,12 +82,17 @@ mod fetch;
 mod file;
 mod gather;
 mod history;
+mod ids;
 mod insert;
+mod kept;
 mod kinds;
 mod lookup;
+mod mark;
+mod moment;
 mod open;
 mod prune;
 mod read;
+mod recent;
 pub mod schema;
 mod script;
 mod stream;
@@ -95,13 +104,14 @@ mod verify;
 mod write;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use outlast_core::{BackendInfo, Durability, IdSource, OpenOptions, Result};
 
 use crate::connections::Connections;
 use crate::gather::Gather;
 use crate::lookup::Located;
+use crate::recent::Recent;
 use crate::schema::Schema;
 
 /// A store in one SQLite file.
@@ -116,6 +126,8 @@ pub struct Sqlite {
     info: BackendInfo,
     /// What the last fetch located, for the write planned from it.
     located: Mutex<Option<Located>>,
+    /// What was read or written last, for the next read of it.
+    recent: Mutex<Recent>,
     gather: Gather,
 }
 
@@ -155,6 +167,10 @@ impl Sqlite {
 
     fn durability(&self) -> Durability {
         self.info.durability
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember_located(&self, located: Located) {

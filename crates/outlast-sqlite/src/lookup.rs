@@ -15,6 +15,8 @@ use outlast_core::{
 use crate::Sqlite;
 use crate::codec::{Cells, MOST_PLACES, revision_of};
 use crate::draft::Draft;
+use crate::ids::Ids;
+use crate::moment::Moment;
 use crate::script::{Answer, MOST_ROWS, Script};
 use crate::sum::sealed;
 
@@ -79,6 +81,10 @@ pub(crate) struct Located {
     pub(crate) streams: HashMap<StreamName, Option<KnownStream>>,
     /// The chains asked for, the newest version first.
     pub(crate) chains: HashMap<Key, Vec<Link>>,
+    /// Which commits there are.
+    pub(crate) ids: Ids,
+    /// When this was so, if that can be told; it is so as long as it is that moment.
+    pub(crate) moment: Option<Moment>,
 }
 
 /// How many entities and streams are known at most, a few MiB.
@@ -102,12 +108,28 @@ impl Located {
     pub(crate) fn with(mut self, found: Self) -> Self {
         self.entities.extend(found.entities);
         self.streams.extend(found.streams);
-        Self { entities: self.entities, streams: self.streams, ..found }
+        let same = (self.last_row, self.generation) == (found.last_row, found.generation);
+        let ids = if same && self.ids.are_known() { self.ids } else { found.ids };
+        Self { entities: self.entities, streams: self.streams, ids, ..found }
     }
 
-    /// What is known once a draft was written.
-    pub(crate) fn advanced(mut self, draft: &Draft<'_>) -> Self {
+    /// Whether all of this is known, and the commits are known not to be there.
+    pub(crate) fn covers(&self, reads: &ReadSet) -> bool {
+        reads.versions.is_empty()
+            && reads.keys.iter().all(|key| self.entities.contains_key(key))
+            && reads.streams.iter().all(|name| self.streams.contains_key(name))
+            && reads.commits.iter().all(|id| self.ids.lack(id))
+    }
+
+    /// What is known once a draft was written, `now` if nobody else has written since.
+    pub(crate) fn advanced(mut self, draft: &Draft<'_>, now: Option<Moment>) -> Self {
         self.chains.clear();
+        self.moment = now;
+        draft
+            .history
+            .iter()
+            .filter(|row| row.opening)
+            .for_each(|row| self.ids.note(&row.commit.id));
         self.last_entity += count(draft.entities.len());
         for row in &draft.history {
             self.last_row = row.seq;
@@ -172,7 +194,10 @@ impl Wanted {
                 "SELECT coalesce((SELECT max(seq) FROM history), 0), generation, floor_seq, \
                  coalesce((SELECT max(no) FROM entity), 0), \
                  coalesce((SELECT max(no) FROM stream), 0), \
-                 (SELECT user_version FROM pragma_user_version) FROM meta",
+                 (SELECT user_version FROM pragma_user_version), \
+                 max(coalesce((SELECT max(commit_id) FROM history \
+                 WHERE digest IS NOT NULL), x''), \
+                 coalesce((SELECT max(commit_id) FROM remembered), x'')) FROM meta",
             )
             .end();
         for keys in self.keys.chunks(MOST_ROWS) {
@@ -222,6 +247,7 @@ impl Wanted {
             located.last_entity = cells.int(3).unwrap_or_default();
             located.last_stream = cells.int(4).unwrap_or_default();
             located.layout = cells.int(5).unwrap_or_default();
+            located.ids = cells.bytes(6).map(Ids::up_to).unwrap_or_default();
         } else {
             return Err(Error::corrupt("table meta is empty; restore a backup"));
         }

@@ -18,6 +18,7 @@ use crate::connections::Connections;
 use crate::error::{Doing, Place};
 use crate::file::{Found, Newborn, beside, inspect};
 use crate::gather::Gather;
+use crate::mark::Mark;
 use crate::schema::{Schema, migrate, newer, standing};
 use crate::script::Script;
 
@@ -54,6 +55,9 @@ pub(crate) async fn open(
     // SQLite keeps the log beside the file and not beside a link to it.
     let place = place.resolved()?;
     let (access, mut connection) = first_connection(&place, options).await?;
+    if access == Access::Write {
+        bring_in(&mut connection, &place).await?;
+    }
     let upgrade = !options.read_only && options.upgrade == Upgrade::Auto;
     let status = standing(schema, &mut connection, &place).await?;
     if !status.pending.is_empty() {
@@ -67,6 +71,8 @@ pub(crate) async fn open(
         mark(&mut connection, &place, ids).await?;
     }
     let meta = read_meta(&mut connection, &place).await?;
+    let mark = Mark::new(&place, meta.store, meta.incarnation);
+    mark.check(&mut connection, &place).await?;
     let info = BackendInfo {
         name: BACKEND,
         location: path.display().to_string(),
@@ -85,9 +91,10 @@ pub(crate) async fn open(
         limits: Limits::EMBEDDED,
         read_only: options.read_only,
     };
-    let connections = Connections::new(place, access, options.busy_timeout, connection).await?;
-    let (located, gather) = (Mutex::new(None), Gather::default());
-    Ok(Sqlite { connections, info, located, gather })
+    let connections =
+        Connections::new((place, mark), access, options.busy_timeout, connection).await?;
+    let (located, recent, gather) = (Mutex::new(None), Mutex::default(), Gather::default());
+    Ok(Sqlite { connections, info, located, recent, gather })
 }
 
 async fn first_connection(
@@ -130,6 +137,20 @@ async fn create(
     settle(connection, &temporary).await?;
     newborn.link()?;
     Ok(())
+}
+
+/// Copies what a process left in the log into the file, and makes it durable there.
+///
+/// A sync of the log may have failed before that process ended. What it wrote is then in memory,
+/// where it is read, and not on the disk, where no later sync brings it: the kernel counts it as
+/// written. Nothing is answered on the strength of that before it was written once more.
+async fn bring_in(connection: &mut SqliteConnection, place: &Place) -> Result<()> {
+    if std::fs::metadata(beside(place.path(), "-wal")).map_or(0, |log| log.len()) == 0 {
+        return Ok(());
+    }
+    // Does not wait for anybody: while others use the log, what they find in it is theirs.
+    let checkpoint = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await;
+    checkpoint.map(drop).map_err(|cause| place.error(cause, Doing::Opening))
 }
 
 /// Brings everything from the log into the file and closes it.

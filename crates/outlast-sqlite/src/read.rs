@@ -13,6 +13,7 @@ use crate::Sqlite;
 use crate::codec::{AFTER_HEAD, Cells, HEAD, STATE, VERSION};
 use crate::history::check_order;
 use crate::lookup::push_names;
+use crate::moment::Moment;
 use crate::script::{Answer, MOST_ROWS, MOST_VALUES, Script};
 use crate::value::{push_test, push_value};
 
@@ -49,6 +50,7 @@ impl Sqlite {
         if !is_one {
             script.sql("COMMIT").end();
         }
+        let before = self.connections.moment();
         let answers = self.connections.read(script).await?;
         let mut slots = Vec::with_capacity(keys.len());
         let answers = answers.iter().skip(usize::from(!is_one));
@@ -62,7 +64,16 @@ impl Sqlite {
             let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
             slots.extend((0..count).map(|place| found.remove(&place).unwrap_or(Slot::Vacant)));
         }
+        self.keep(before, &slots);
         Ok(slots)
+    }
+
+    /// Keeps what was read since that moment, if it still is that moment.
+    fn keep(&self, before: Option<Moment>, slots: &[Slot]) {
+        let mut recent = self.recent();
+        if let Some(now) = before.filter(|_| self.connections.moment() == before) {
+            recent.keep(now, slots);
+        }
     }
 
     pub(crate) async fn list_page(&self, query: &Query) -> Result<Listed<Slot>> {

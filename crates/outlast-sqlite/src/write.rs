@@ -7,7 +7,7 @@
 //! A set that was not planned from the last fetch, or that touches transient attributes (which no
 //! revision guards), is numbered inside its own transaction instead: two calls.
 
-use outlast_core::{Error, Result, WriteSet, Written};
+use outlast_core::{Error, ErrorKind, Result, WriteSet, Written, planted};
 
 use crate::Sqlite;
 use crate::connections::Writer;
@@ -18,6 +18,13 @@ use crate::script::{Answer, Script};
 
 impl Sqlite {
     pub(crate) async fn write_set(&self, set: &WriteSet) -> Result<Written> {
+        self.recent().writing = true;
+        let written = self.write_rows(set).await;
+        self.recent().writing = false;
+        written
+    }
+
+    async fn write_rows(&self, set: &WriteSet) -> Result<Written> {
         let mut writer = self.connections.writer().await?;
         let mut script = Script::new();
         let located = match self.recall(set) {
@@ -36,13 +43,21 @@ impl Sqlite {
         let draft = Draft::of(set, &located)?;
         let inserts = insert::push(&mut script, &draft, &located)?;
         script.sql("COMMIT").end();
-        let answers = self.run_write(&mut writer, script).await?;
+        if planted("counter-outside") {
+            insert::push_streams(&mut script, &draft);
+        }
+        let answers = match self.run_write(&mut writer, script).await {
+            Err(full) if full.kind() == ErrorKind::StorageFull && planted("full-swallowed") => {
+                return Ok(Written::Applied(self.durability()));
+            }
+            answers => answers?,
+        };
         writer.keep();
         let inserted = answers.get(inserts).unwrap_or_default().iter();
         match inserted.map(|answer| answer.affected).sum::<u64>() {
             0 if !draft.history.is_empty() => Ok(Written::Raced),
             some if some == draft.history.len() as u64 => {
-                self.remember_located(located.advanced(&draft));
+                self.advance(set, located, &draft);
                 Ok(Written::Applied(self.durability()))
             }
             some => {
@@ -50,6 +65,14 @@ impl Sqlite {
                 Err(Error::internal(format!("{some} rows of history were written, not {rows}")))
             }
         }
+    }
+
+    /// Brings what is known from the moment before a write to the one after it.
+    fn advance(&self, set: &WriteSet, located: Located, draft: &Draft<'_>) {
+        let now = self.connections.moment_after_write();
+        let now = now.filter(|now| located.moment.is_some_and(|then| now.is_next_of(&then)));
+        self.recent().advance(set, &located, now);
+        self.remember_located(located.advanced(draft, now));
     }
 
     /// What the last fetch located, if the set was planned from it.
@@ -83,7 +106,9 @@ impl Sqlite {
         script.sql("BEGIN IMMEDIATE").end();
         wanted.ask(&mut script);
         let answers = self.run_write(writer, script).await?;
-        Ok(self.located(wanted, answers.get(1..).unwrap_or_default())?.0)
+        let (located, _) = self.located(wanted, answers.get(1..).unwrap_or_default())?;
+        // Nobody else can write before this transaction ends.
+        Ok(Located { moment: self.connections.moment(), ..located })
     }
 
     /// Runs a script that writes; its last statement is the commit if it has one.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use outlast_conformance::{Harness, Site, Target, differential, run_all, seed};
+use outlast_conformance::{Harness, Site, Target, differential, run_all, seed, sequences};
 use outlast_core::{Backend, Error, Key, OpenOptions, RandomIds, Result};
 use outlast_sqlite::Sqlite;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -86,5 +86,5 @@ async fn sqlite_keeps_every_case() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_answers_as_the_model_does_in_a_differential_run() {
-    differential(Arc::new(SqliteHarness), seed(), 20, 40).await;
+    differential(Arc::new(SqliteHarness), seed(), sequences(20), 40).await;
 }

@@ -12,7 +12,7 @@ use outlast_core::{
 
 use crate::Store;
 use crate::draft::{Draft, key_of};
-use crate::stored::{Past, Stored};
+use crate::stored::{Origin, Past, Stored};
 use crate::watch::Watch;
 
 /// All entities of one kind in a store. Cheap to clone.
@@ -112,10 +112,9 @@ impl<T: Entity> Collection<T> {
         let _turn = self.store.inner.locks.lock(&self.key(id)?).await;
         let mut tries = 0;
         loop {
-            let stored = self.get(id).await?;
-            let mut value = (*stored).clone();
+            let (origin, mut value) = self.get(id).await?.open()?;
             change(&mut value)?;
-            match self.write(&stored, value, true).await {
+            match self.write_over(origin, value).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     self.store.inner.options.retry.pause(&mut tries, error).await?;
                 }
@@ -131,17 +130,18 @@ impl<T: Entity> Collection<T> {
     /// In a store whose [`locking`](crate::StoreOptions::locking) is off it becomes the next
     /// version of whatever lives.
     pub async fn replace(&self, stored: &Stored<T>, value: T) -> Result<Stored<T>> {
-        self.write(stored, value, false).await
-    }
-
-    async fn write(&self, stored: &Stored<T>, value: T, compare: bool) -> Result<Stored<T>> {
         let mut draft = self.draft();
-        if compare {
-            draft.compare()?;
-        }
         draft.replace(stored, &value)?;
         let receipt = draft.commit().await?;
         stored.advanced(value, written(&receipt, &stored.key)?, receipt.at)
+    }
+
+    async fn write_over(&self, origin: Origin<T>, value: T) -> Result<Stored<T>> {
+        let mut draft = self.draft();
+        let content = draft.replace_origin(&origin, &value)?;
+        let receipt = draft.commit().await?;
+        let version = written(&receipt, &origin.key)?;
+        Ok(origin.advanced(value, content, version, receipt.at))
     }
 
     /// Moves an entity to another state: `IllegalTransition`, naming both, if its present one

@@ -8,7 +8,7 @@ use outlast_core::{
 use serde_json::{Map, Value};
 
 use crate::secrets::Redactor;
-use crate::stored::{Stored, put};
+use crate::stored::{Origin, Stored, put};
 use crate::{Store, commit};
 
 /// A batch being filled. Nothing happens until it is committed or enqueued.
@@ -172,6 +172,23 @@ impl Draft {
         };
         self.redact::<T>();
         Ok(self.op(op))
+    }
+
+    /// Makes `value` the next version of what was read, which is compared in any case. Hands back
+    /// the content that is going to be stored.
+    pub(crate) fn replace_origin<T: Entity>(
+        &mut self,
+        origin: &Origin<T>,
+        value: &T,
+    ) -> Result<Json> {
+        let op = origin.next(value)?;
+        let Op::Put(Put { state, .. }) = &op else {
+            return Err(Error::internal("a version is not put"));
+        };
+        let content = state.clone();
+        self.redact::<T>();
+        self.op(op);
+        Ok(content)
     }
 
     /// Deletes what was read; the commit fails with `Conflict` if it changed meanwhile, unless the

@@ -1,5 +1,6 @@
 //! An entity as it was read: its value, its version, and the text it was decoded from.
 
+use std::io;
 use std::ops::Deref;
 
 use outlast_core::{
@@ -62,48 +63,92 @@ impl<T: Entity> Stored<T> {
     ///
     /// `IllegalTransition` if its status is another and may not follow this one's.
     pub fn next(&self, value: &T) -> Result<Op> {
-        self.check_next(value)?;
-        self.expecting(Expect::At(self.version), value)
+        self.origin()?.next(value)
     }
 
     /// The same, expecting something else, with the move unchecked.
     pub(crate) fn expecting(&self, expect: Expect, value: &T) -> Result<Op> {
-        put(self.key.clone(), value, expect, self.carry_over(value)?)
+        self.origin()?.expecting(expect, value)
     }
 
     /// `IllegalTransition` if the value's status is another and may not follow this one's.
     pub(crate) fn check_next(&self, value: &T) -> Result<()> {
-        match (self.value.status(), value.status()) {
-            (Some(from), Some(to)) if from != to => from.check_move(to, &self.key.to_string()),
-            _ => Ok(()),
-        }
+        check_move(&self.key, self.value.status(), value)
     }
 
     /// What is stored once the operation of [`next`](Stored::next) is applied at `version`, for
     /// those who commit it in a batch of their own.
     pub fn advanced(&self, value: T, version: Version, at: Timestamp) -> Result<Self> {
-        let source = self.carry_over(&value)?;
-        Ok(Self {
+        let origin = self.origin()?;
+        let source = origin.carry_over(&value)?;
+        Ok(origin.advanced(value, source, version, at))
+    }
+
+    /// The value, to be changed, and what is needed of it afterwards.
+    pub(crate) fn open(self) -> Result<(Origin<T>, T)> {
+        Ok((self.origin()?, self.value))
+    }
+
+    fn origin(&self) -> Result<Origin<T>> {
+        // What this program wrote holds nothing it does not know, and need not be taken apart.
+        let plain = is_written_as(&self.value, self.source.as_str());
+        let known = if plain { None } else { Some(to_value(&self.value)?) };
+        Ok(Origin {
             key: self.key.clone(),
-            version,
-            updated_at: at,
+            version: self.version,
             transient: self.transient.clone(),
-            value,
-            source,
+            status: self.value.status(),
+            source: self.source.clone(),
+            known,
         })
+    }
+}
+
+/// What a value was before it was changed.
+pub(crate) struct Origin<T: Entity> {
+    pub(crate) key: Key,
+    version: Version,
+    transient: Attributes,
+    status: Option<T::Status>,
+    source: Json,
+    /// How this program writes it, if that is not how it is stored.
+    known: Option<Value>,
+}
+
+impl<T: Entity> Origin<T> {
+    /// The operation that makes `value` the next version; errors as for [`Stored::next`].
+    pub(crate) fn next(&self, value: &T) -> Result<Op> {
+        check_move(&self.key, self.status, value)?;
+        self.expecting(Expect::At(self.version), value)
+    }
+
+    fn expecting(&self, expect: Expect, value: &T) -> Result<Op> {
+        put(self.key.clone(), value, expect, self.carry_over(value)?)
+    }
+
+    /// What is stored once the operation with this content was applied at `version`.
+    pub(crate) fn advanced(
+        self,
+        value: T,
+        source: Json,
+        version: Version,
+        at: Timestamp,
+    ) -> Stored<T> {
+        let Self { key, transient, .. } = self;
+        Stored { key, version, updated_at: at, transient, value, source }
     }
 
     /// The new value's JSON, plus the fields of the stored JSON that this program does not know.
     fn carry_over(&self, value: &T) -> Result<Json> {
-        let next = Json::encode(value)?;
-        // What this program wrote holds nothing it does not know, and need not be taken apart.
-        if Json::encode(&self.value)? == self.source {
-            return Ok(next);
-        }
+        // It will be about as long as the one before.
+        let mut text = Vec::with_capacity(self.source.as_str().len() + 64);
+        serde_json::to_writer(&mut text, value).map_err(unwritable::<T>)?;
+        let text = String::from_utf8(text);
+        let next = Json::trusted(text.map_err(|_| Error::internal("JSON is not UTF-8"))?);
+        let Some(known) = &self.known else { return Ok(next) };
         let stored: Value = self.source.decode()?;
-        let known = to_value(&self.value)?;
         let mut carried = to_value(value)?;
-        if keep_unknown(&stored, &known, &mut carried) {
+        if keep_unknown(&stored, known, &mut carried) {
             let carried = Json::encode(&carried)?;
             // A field under an old name is known after all, and would now be there twice.
             if carried.decode::<T>().is_ok() {
@@ -111,6 +156,17 @@ impl<T: Entity> Stored<T> {
             }
         }
         Ok(next)
+    }
+}
+
+fn check_move<S: Status>(
+    key: &Key,
+    from: Option<S>,
+    value: &impl Entity<Status = S>,
+) -> Result<()> {
+    match (from, value.status()) {
+        (Some(from), Some(to)) if from != to => from.check_move(to, &key.to_string()),
+        _ => Ok(()),
     }
 }
 
@@ -176,9 +232,31 @@ pub(crate) fn put<T: Entity>(key: Key, value: &T, expect: Expect, state: Json) -
 }
 
 fn to_value<T: Entity>(value: &T) -> Result<Value> {
-    serde_json::to_value(value).map_err(|cause| {
-        Error::invalid(format!("a {} cannot be written as JSON", T::KIND)).with_source(cause)
-    })
+    serde_json::to_value(value).map_err(unwritable::<T>)
+}
+
+fn unwritable<T: Entity>(cause: serde_json::Error) -> Error {
+    Error::invalid(format!("a {} cannot be written as JSON", T::KIND)).with_source(cause)
+}
+
+/// Whether this is how the value is written as JSON.
+fn is_written_as<T: Entity>(value: &T, text: &str) -> bool {
+    let mut rest = Rest(text.as_bytes());
+    serde_json::to_writer(&mut rest, value).is_ok() && rest.0.is_empty()
+}
+
+/// What is left of a text while another is compared with it; fails where they differ.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Copies into `next` every field of `stored` that `known`, the same content as this program

@@ -46,7 +46,8 @@
 //! Engines: `swarm` (swarms, agents, sessions), `fleet` (hosts, commands, pipelines), `windows`
 //! (artifacts, joins, batches; Linux), `tasks` and `process` (programs with captured output;
 //! Linux), `recovery` (what is done at start; Linux), `retention` (removing what is over), `sync`
-//! (the change feed as a subscription), `transfer` (export and import). Any of them brings the
+//! (the change feed as a subscription), `migration` (moving live state from memory to a database
+//! and back; Linux), `transfer` (export and import). Any of them brings the
 //! event log, the statistics and the check of references. `testing` adds the list of cases that a
 //! backend of your own can be checked with.
 //!
@@ -55,11 +56,13 @@
 //! Not a job queue, and no network service: a store is a file, a folder or memory.
 
 // Lets the documentation tests run what the readme shows.
-#[cfg(all(doctest, feature = "sqlite"))]
+#[cfg(all(doctest, feature = "migration", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
 mod location;
+#[cfg(feature = "migration")]
+pub mod migration;
 mod open;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -13,8 +13,10 @@ use crate::Location;
 /// Errors: `Invalid` for a text that is no [`Location`], `Unsupported` for a backend that this
 /// program was built without, and those of the backend: `Unavailable` if the folder is missing or
 /// the file cannot be opened, `Busy` if another process keeps it, `Incompatible` for what another
-/// or a newer program wrote, `Corrupt` for what is no database, `StorageFull`. Must be called
-/// within a tokio runtime. Cancel safe: a store is born whole or not at all.
+/// or a newer program wrote, `Corrupt` for what is no database, `StorageFull`, and `Fenced` while
+/// a live process moves kinds to it or from it (see `outlast::migration`), unless it is opened for
+/// reading only. Must be called within a tokio runtime. Cancel safe: a store is born whole or not
+/// at all.
 pub async fn open(location: &str) -> Result<Store> {
     open_with(location, OpenOptions::default(), StoreOptions::default()).await
 }
@@ -39,12 +41,18 @@ impl Location {
     /// Opens the store there. Errors and cancel safety as for [`open`](crate::open()).
     pub async fn open(&self, open: OpenOptions, options: StoreOptions) -> Result<Store> {
         let backend = self.backend(&open, options.ids.as_ref()).await?;
+        #[cfg(feature = "migration")]
+        let backend = crate::migration::heed(backend, open.read_only).await?;
         Ok(Store::open(backend, options))
     }
 
     // Which of the parameters and arms are used depends on the features.
     #[allow(unused_variables, unreachable_patterns, clippy::unused_async)]
-    async fn backend(&self, open: &OpenOptions, ids: &dyn IdSource) -> Result<Arc<dyn Backend>> {
+    pub(crate) async fn backend(
+        &self,
+        open: &OpenOptions,
+        ids: &dyn IdSource,
+    ) -> Result<Arc<dyn Backend>> {
         match self {
             #[cfg(feature = "memory")]
             Self::Memory if open.create && !open.read_only => {

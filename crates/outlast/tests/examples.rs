@@ -178,6 +178,28 @@ fn what_a_program_left_behind_is_settled_once_and_told() {
 }
 
 #[test]
+#[cfg(all(feature = "migration", feature = "recovery", feature = "sqlite", feature = "swarm"))]
+fn a_map_moves_to_a_database_one_kind_at_a_time() {
+    let lines = [
+        "no flag: the store is memory, and no file is written",
+        "  2 sessions taken over",
+        "sessions first: agents stay in memory",
+        "  3 taken over",
+        "  session is live, acknowledged as durable",
+        "  agent is memory, acknowledged as volatile",
+        "agents too: the sessions are there already",
+        "  1 taken over, 2 unchanged",
+        "  session is live, acknowledged as durable",
+        "  agent is live, acknowledged as durable",
+        "from now on a start finds everything",
+        "  0 settled by recovery",
+        "  1 active agents, 2 sessions",
+        "  behind the database: Some(0)\n",
+    ];
+    assert_eq!(run("migration", &[]), lines.join("\n"));
+}
+
+#[test]
 #[cfg(all(feature = "memory", feature = "retention"))]
 fn what_is_over_goes_at_its_age() {
     let lines =

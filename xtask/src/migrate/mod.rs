@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 use crate::Result;
 use crate::report::print_json;
-use crate::workspace::root;
+use crate::workspace::{cargo, root};
 
 /// Where the migrations are, and the link by which they are packaged with the crate.
 const FOLDER: &str = "migrations/sqlite";
@@ -51,6 +51,13 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Move kinds between memory and a database: runs outlast migrate state
+    #[command(disable_help_flag = true)]
+    State {
+        /// What outlast migrate state takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Check names, numbers and sums, and go up, down and up on an empty database
     Check {
         /// One line of JSON per problem
@@ -67,12 +74,21 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         Command::Status(target) => runtime()?.block_on(database::status(target)),
         Command::Up(target) => runtime()?.block_on(database::up(target)),
         Command::Down { target, to, yes } => runtime()?.block_on(database::down(target, *to, *yes)),
+        Command::State { args } => state(args),
         Command::Check { json } => check(&folder, *json),
     }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Runs the program, which people who install it run by itself.
+fn state(args: &[std::ffi::OsString]) -> Result<bool> {
+    let run = ["run", "--quiet", "--locked", "--package", "outlast-cli", "--"];
+    let mut command = cargo(&run);
+    command.args(["migrate", "state"]).args(args);
+    Ok(command.status()?.success())
 }
 
 fn new(folder: &Path, name: &str) -> Result<bool> {

@@ -1,6 +1,7 @@
-//! Every numbered invariant of ARCHITECTURE.md names a test that would fail without it.
+//! Every numbered invariant of ARCHITECTURE.md, and every threat of docs/threats.md, names a test that
+//! would fail without it.
 //!
-//! An invariant is an item of the numbered list under the heading `Invariants`, and cites like
+//! Each is an item of the numbered list under the heading `Invariants` or `Threats`, and cites like
 //! this: `(test: outlast_core::plan::stale_version_is_refused)`. The first part of the path is
 //! the crate, the last the function; several are separated by commas.
 
@@ -10,12 +11,11 @@ use super::Finding;
 use crate::workspace::Workspace;
 
 const RULE: &str = "invariants";
-const FILE: &str = "ARCHITECTURE.md";
+/// The files that hold such a list, and the heading it stands under.
+const LISTS: [(&str, &str); 2] =
+    [("ARCHITECTURE.md", "Invariants"), ("docs/threats.md", "Threats")];
 
 pub(super) fn check(workspace: &Workspace, sources: &[(String, String)]) -> Vec<Finding> {
-    let Ok(text) = fs::read_to_string(workspace.root.join(FILE)) else {
-        return vec![Finding::new(RULE, FILE, "is missing")];
-    };
     let folders: Vec<(String, String)> = workspace
         .packages
         .iter()
@@ -24,7 +24,16 @@ pub(super) fn check(workspace: &Workspace, sources: &[(String, String)]) -> Vec<
             Some((package.name.replace('-', "_"), format!("{}/", folder.display())))
         })
         .collect();
-    check_text(&text, |test| exists(test, &folders, sources))
+    let mut findings = Vec::new();
+    for list in LISTS {
+        match fs::read_to_string(workspace.root.join(list.0)) {
+            Ok(text) => {
+                findings.extend(check_text(list, &text, |test| exists(test, &folders, sources)));
+            }
+            Err(_) => findings.push(Finding::new(RULE, list.0, "is missing")),
+        }
+    }
+    findings
 }
 
 fn exists(test: &str, folders: &[(String, String)], sources: &[(String, String)]) -> bool {
@@ -41,29 +50,34 @@ fn exists(test: &str, folders: &[(String, String)], sources: &[(String, String)]
     own.any(|(_, text)| text.contains(&definition))
 }
 
-fn check_text(text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
-    let items = invariants(text);
+fn check_text(
+    (file, heading): (&str, &str),
+    text: &str,
+    exists: impl Fn(&str) -> bool,
+) -> Vec<Finding> {
+    let items = items_under(heading, text);
     if items.is_empty() {
-        return vec![Finding::new(RULE, FILE, "has no numbered list under a heading `Invariants`")];
+        let message = format!("has no numbered list under a heading `{heading}`");
+        return vec![Finding::new(RULE, file, message)];
     }
     let mut findings = Vec::new();
     for item in items {
         let number = item.split('.').next().unwrap_or_default();
         let tests = cited(&item);
         if tests.is_empty() {
-            let message = format!("invariant {number} cites no test; add `(test: crate::name)`");
-            findings.push(Finding::new(RULE, FILE, message));
+            let message = format!("item {number} cites no test; add `(test: crate::name)`");
+            findings.push(Finding::new(RULE, file, message));
         }
         findings.extend(tests.into_iter().filter(|test| !exists(test)).map(|test| {
-            Finding::new(RULE, FILE, format!("invariant {number}: there is no test {test}"))
+            Finding::new(RULE, file, format!("item {number}: there is no test {test}"))
         }));
     }
     findings
 }
 
 /// The items of the numbered list, each with the lines that belong to it.
-fn invariants(text: &str) -> Vec<String> {
-    let heading = |line: &&str| line.starts_with('#') && line.to_lowercase().contains("invariants");
+fn items_under(heading: &str, text: &str) -> Vec<String> {
+    let heading = |line: &&str| line.starts_with("##") && line.ends_with(heading);
     let section = text.lines().skip_while(|line| !heading(line)).skip(1);
     let mut items: Vec<String> = Vec::new();
     for line in section.take_while(|line| !line.starts_with('#')) {
@@ -93,7 +107,7 @@ mod tests {
     use super::*;
 
     fn messages(text: &str) -> Vec<String> {
-        let found = check_text(text, |test| test == "a::b::holds" || test == "a::stays");
+        let found = check_text(LISTS[0], text, |test| test == "a::b::holds" || test == "a::stays");
         found.into_iter().map(|finding| finding.message).collect()
     }
 
@@ -107,13 +121,13 @@ mod tests {
     #[test]
     fn an_invariant_without_a_test_is_found() {
         let found = messages("## Invariants\n1. It holds.\n2. It stays (test: a::stays).\n");
-        assert_eq!(found, ["invariant 1 cites no test; add `(test: crate::name)`"]);
+        assert_eq!(found, ["item 1 cites no test; add `(test: crate::name)`"]);
     }
 
     #[test]
     fn a_test_that_is_gone_is_found() {
         let found = messages("## Invariants\n1. It holds (test: a::b::held).\n");
-        assert_eq!(found, ["invariant 1: there is no test a::b::held"]);
+        assert_eq!(found, ["item 1: there is no test a::b::held"]);
     }
 
     #[test]

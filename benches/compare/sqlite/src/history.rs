@@ -8,8 +8,8 @@ use crate::measure::{Measured, Watch};
 use crate::ours::{fill, open};
 use crate::work::{Agent, Job, id};
 
-/// How many entities the versions are spread over.
-const ENTITIES: usize = 1000;
+/// How many versions each entity has, so that as many are read whatever lies around them.
+const VERSIONS: usize = 100;
 
 /// How often the history is read.
 const READS: usize = 300;
@@ -19,11 +19,12 @@ pub fn ours(job: &Job) -> Measured {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let store = open(job, "sqlite").await;
-        fill(&store, ENTITIES).await;
+        let entities = (job.ops / VERSIONS).max(1);
+        fill(&store, entities).await;
         let agents = store.kind::<Agent>();
-        for _ in 1..job.ops / ENTITIES {
-            // All of them in two commits: it is the reading that counts here.
-            for some in (0..ENTITIES).collect::<Vec<_>>().chunks(500) {
+        for _ in 1..VERSIONS {
+            // Many of them in one commit: it is the reading that counts here.
+            for some in (0..entities).collect::<Vec<_>>().chunks(500) {
                 let mut draft = store.draft();
                 for n in some {
                     let agent = agents.get(&id(*n)).await.expect("an agent");
@@ -38,9 +39,9 @@ pub fn ours(job: &Job) -> Measured {
         let watch = Watch::start();
         for n in 0..READS {
             let start = Instant::now();
-            let page = agents.history(&id(n * 3), Page::first(100)).await.expect("a history");
+            let page = agents.history(&id(n * 37 % entities), Page::first(100)).await.expect("a history");
             times.push(start.elapsed());
-            assert_eq!(page.items.len(), 100.min(job.ops / ENTITIES));
+            assert_eq!(page.items.len(), VERSIONS);
         }
         watch.stop("history", times)
     })

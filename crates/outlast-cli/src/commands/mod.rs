@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod checkpoints;
+pub(crate) mod copy;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod history;
@@ -11,6 +12,7 @@ pub(crate) mod hosts;
 pub(crate) mod import;
 pub(crate) mod journal;
 pub(crate) mod logs;
+pub(crate) mod migrate;
 pub(crate) mod pipelines;
 pub(crate) mod prune;
 pub(crate) mod ps;
@@ -42,6 +44,8 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Outcome {
         Command::Checkpoints(args) => checkpoints::run(&args, context).await,
         Command::Rollback(args) => rollback::run(&args, context).await,
         Command::Schema(args) => schema::run(&args, context).await,
+        Command::Copy(args) => copy::run(&args, context).await,
+        Command::Migrate(args) => migrate::run(&args, context).await,
         Command::Query(query) => {
             let mut signals = Signals::listen()?;
             let store = context.open(access(&query)).await?;

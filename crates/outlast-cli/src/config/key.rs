@@ -1,10 +1,12 @@
 //! The settings there are: one row each.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use outlast::migration::Flags;
 use outlast::recovery::Table;
-use outlast::{Error, OnIdle, RecoveryPolicy, Result};
+use outlast::{Error, Kind, OnIdle, RecoveryPolicy, Result};
 
 use super::retention;
 use crate::config::Config;
@@ -99,10 +101,52 @@ const KEYS: &[Key] = &[
     },
 ];
 
+/// What becomes of state in memory: whether it is in a database, and which of it.
+const MOVING: &[Key] = &[
+    Key {
+        name: "state_dir",
+        env: "OUTLAST_STATE_DIR",
+        default: ".outlast",
+        about: "where it is noted which kinds are beyond memory, and where run --migrate-to can be talked to",
+        set: |config, text| put(&mut config.state_dir, folder(text)),
+    },
+    Key {
+        name: "persistence",
+        env: "OUTLAST_PERSISTENCE",
+        default: "true",
+        about: "whether run --migrate-to opens its database at all: true or false",
+        set: |config, text| put(&mut config.persistence, choice(text, &SWITCH)),
+    },
+    Key {
+        name: "use_database",
+        env: "OUTLAST_USE_DATABASE",
+        default: "none",
+        about: "which kinds run --migrate-to begins in its database: all, none or some, as in swarms,agents,sessions",
+        set: |config, text| put(&mut config.use_database, flags(text)),
+    },
+];
+
 const RECOVERY: [(&str, RecoveryPolicy); 3] = [
     ("restart", RecoveryPolicy::Restart),
     ("interrupted", RecoveryPolicy::Interrupted),
     ("failed", RecoveryPolicy::Failed),
+];
+/// Kinds that may be written in the plural; others are taken as they are written.
+const PLURALS: [&str; 14] = [
+    "agents",
+    "artifacts",
+    "claims",
+    "commands",
+    "events",
+    "hosts",
+    "leases",
+    "logs",
+    "pipelines",
+    "runs",
+    "sessions",
+    "swarms",
+    "tasks",
+    "windows",
 ];
 const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
 const ON_IDLE: [(&str, OnIdle); 2] = [("mark", OnIdle::Mark), ("interrupt", OnIdle::Interrupt)];
@@ -110,7 +154,7 @@ const ON_IDLE: [(&str, OnIdle); 2] = [("mark", OnIdle::Mark), ("interrupt", OnId
 impl Key {
     /// Every setting.
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
-        KEYS.iter().chain(retention::KEYS)
+        KEYS.iter().chain(MOVING).chain(retention::KEYS)
     }
 
     /// The setting a file calls so.
@@ -145,6 +189,26 @@ fn recover(text: &str) -> Result<Table> {
         text => text.split(',').collect(),
     };
     overrides(&Table::default(), &changes)
+}
+
+fn folder(text: &str) -> Result<PathBuf> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Error::invalid(format!("{text:?} is no path of a folder")));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Kinds by name, also in the plural, as in `swarms,agents`.
+fn flags(text: &str) -> Result<Flags> {
+    let wanted = match text {
+        "all" => return Ok(Flags::all(true)),
+        "none" => return Ok(Flags::all(false)),
+        text => text.split(','),
+    };
+    wanted.map(str::trim).try_fold(Flags::all(false), |flags, name| {
+        let singular = name.strip_suffix('s').filter(|_| PLURALS.contains(&name));
+        Ok(flags.with(Kind::new(singular.unwrap_or(name))?, true))
+    })
 }
 
 fn count(text: &str) -> Result<usize> {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
+use outlast::migration::Flags;
 use outlast::recovery::Table;
 use outlast::retention::Policies;
 use outlast::{Error, Location, OnIdle, RecoveryPolicy, Result};
@@ -44,6 +45,12 @@ pub(crate) struct Config {
     pub(crate) locking: bool,
     /// Whether who changed something and why is recorded.
     pub(crate) audit: bool,
+    /// Where it is noted which kinds are beyond memory.
+    pub(crate) state_dir: PathBuf,
+    /// Whether there is to be a database beside memory.
+    pub(crate) persistence: bool,
+    /// Which kinds are wished to be in it.
+    pub(crate) use_database: Flags,
     /// How long what is over is kept.
     pub(crate) retention: Policies,
 }
@@ -105,6 +112,9 @@ impl Config {
             recover: Table::default(),
             locking: true,
             audit: true,
+            state_dir: PathBuf::new(),
+            persistence: true,
+            use_database: Flags::default(),
             retention: Policies::default(),
         };
         Key::all().try_for_each(|key| (key.set)(&mut config, key.default))?;

@@ -9,7 +9,7 @@ fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
 }
 
 /// A setting with a value that is not its default, and that value as it is read.
-const OTHERS: [(&str, &str); 25] = [
+const OTHERS: [(&str, &str); 28] = [
     ("db", "sled:elsewhere"),
     ("max_concurrent", "7"),
     ("grace", "3s"),
@@ -20,6 +20,9 @@ const OTHERS: [(&str, &str); 25] = [
     ("recover", "agent.running=keep, command.pending = requeue"),
     ("locking", "false"),
     ("audit", "false"),
+    ("state_dir", "elsewhere"),
+    ("persistence", "false"),
+    ("use_database", "swarms, sessions"),
     ("retention.tasks", "12h"),
     ("retention.swarms", "never"),
     ("retention.agents", "1h"),
@@ -130,6 +133,9 @@ fn a_value_that_cannot_be_is_refused_and_its_place_named() {
         ("OUTLAST_RECOVER", "robot.running=keep"),
         ("OUTLAST_LOCKING", "on"),
         ("OUTLAST_AUDIT", ""),
+        ("OUTLAST_STATE_DIR", ""),
+        ("OUTLAST_PERSISTENCE", "off"),
+        ("OUTLAST_USE_DATABASE", "swarms,"),
         ("OUTLAST_RETENTION_TASKS", "-1d"),
         ("OUTLAST_RETENTION_SWARMS", "forever"),
         ("OUTLAST_RETENTION_CHECKPOINTS", "never"),

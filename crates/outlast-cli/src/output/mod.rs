@@ -1,6 +1,7 @@
 //! Everything the program says.
 
 mod progress;
+mod steps;
 mod table;
 mod text;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 pub(crate) use progress::Progress;
+pub(crate) use steps::Steps;
 pub(crate) use table::Table;
 pub(crate) use text::{Cleaner, printable};
 

@@ -9,7 +9,7 @@ use crate::world::world;
 
 const COMMANDS: &str = "run ps show logs history swarms agents sessions hosts commands pipelines \
                         windows events audit stats verify checkpoints rollback recover schema \
-                        export import prune";
+                        export import prune copy migrate";
 
 /// Fields whose content is the user's own, or described elsewhere.
 const OPAQUE: &str = "command env process by_status state attributes metadata transient required \
@@ -36,7 +36,7 @@ fn help_names_every_command_setting_and_exit_code() {
 }
 
 /// Every name in a JSON document, but those of what users or the library shape.
-fn names(json: &Value, found: &mut BTreeSet<String>) {
+pub(crate) fn names(json: &Value, found: &mut BTreeSet<String>) {
     match json {
         Value::Array(items) => items.iter().for_each(|item| names(item, found)),
         Value::Object(fields) => {

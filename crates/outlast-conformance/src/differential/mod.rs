@@ -42,6 +42,12 @@ pub fn seed() -> u64 {
     given.unwrap_or_else(|| fastrand::u64(..))
 }
 
+/// How many sequences: so many, or as many as the environment variable `OUTLAST_SEQUENCES` says.
+pub fn sequences(usual: u64) -> u64 {
+    let given = std::env::var("OUTLAST_SEQUENCES").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(usual)
+}
+
 /// Compares a backend with the model over so many random sequences of so many steps each.
 ///
 /// Panics at the first difference, naming the seed of the sequence and the steps that are needed

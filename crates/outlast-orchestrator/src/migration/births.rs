@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Phase;
 use super::control::{Course, Event};
 use super::dual::Shared;
-use super::far::Writer;
+use super::far::{Writer, is_away, is_unknown};
 use super::ledger::{self, LEDGER, PROGRESS, Row};
 use super::sentinel::{Mark, Sentinel};
 
@@ -63,6 +63,7 @@ pub(crate) struct Births {
     pub(crate) flags: Flags,
     pub(crate) policies: super::Policies,
     pub(crate) owner: ProcessIdentity,
+    pub(crate) control: Option<String>,
     pub(crate) sentinel: Sentinel,
 }
 
@@ -91,7 +92,11 @@ impl Shared {
         // What a lasting near store has already is moved, not born.
         let is_new = !self.is_lasting() || self.is_empty(kind).await?;
         if !self.births.flags.wants(kind) || !is_new {
-            self.step(Event::Moved(kind.clone(), Course::memory()));
+            // It may have been met meanwhile, and may have moved since.
+            let mut control = self.control();
+            if control.course(kind).is_none() {
+                control.step(Event::Moved(kind.clone(), Course::memory()));
+            }
             return Ok(());
         }
         let _turn = self.turn.lock().await;
@@ -109,7 +114,9 @@ impl Shared {
         let there = self.far.within(far.kinds()).await?;
         let is_there =
             there.streams.contains(kind) || there.entities.iter().any(|(_, known)| known == kind);
-        if is_there && !self.is_empty(kind).await? {
+        self.recover_row(writer, kind).await?;
+        let is_begun = writer.session.rows.contains_key(kind);
+        if is_there && !is_begun && !self.is_empty(kind).await? {
             return Err(outlast_core::Error::new(
                 ErrorKind::Conflict,
                 format!(
@@ -125,12 +132,18 @@ impl Shared {
             epoch: 1,
             lineage: 0,
             owner: Some(self.births.owner.clone()),
+            control: self.births.control.clone(),
             since: self.far.clock.now(),
             numbered: self.near.info().epoch.0,
         };
         // Until the ledger says so it is not beyond memory: a start may forget this mark.
         self.mark(kind, Some(Phase::Mirror), None)?;
-        self.record(writer, kind, row, "begun in the database").await?;
+        let recorded = self.record(writer, kind, row, "begun in the database").await;
+        recorded.inspect_err(|error| {
+            if is_away(error) || is_unknown(error) {
+                self.step(Event::Away(error.kind(), error.to_string()));
+            }
+        })?;
         self.mark(kind, Some(Phase::Live), None)?;
         if is_there {
             self.hydrate(kind, 0).await?;
@@ -146,6 +159,35 @@ impl Shared {
                 ..Course::memory()
             },
         ));
+        Ok(())
+    }
+
+    /// Takes a row for ours that we wrote without being told so.
+    pub(crate) async fn recover_row(&self, writer: &mut Writer<'_>, kind: &Kind) -> Result<()> {
+        if writer.session.rows.contains_key(kind) {
+            return Ok(());
+        }
+        let there = ledger::read(&*self.far.reader()?).await?.remove(kind);
+        if let Some((row, version)) = there
+            && row.owner.as_ref().is_none_or(|owner| *owner == self.births.owner)
+        {
+            writer.session.rows.insert(kind.clone(), (row, version));
+        }
+        Ok(())
+    }
+
+    /// Meets the kinds that the database has, no ledger knows, and flags wish to be there.
+    pub(crate) async fn find(&self) -> Result<()> {
+        let far = self.far.reader()?;
+        let there = self.far.within(far.kinds()).await?;
+        let all = there.entities.into_iter().map(|(_, kind)| kind).chain(there.streams);
+        let kinds: BTreeSet<Kind> = all
+            .filter(|kind| ![LEDGER, PROGRESS, super::rehearse::CANARY].contains(&kind.as_str()))
+            .filter(|kind| self.births.flags.wants(kind) && self.control().course(kind).is_none())
+            .collect();
+        for kind in kinds {
+            self.meet_one(&kind).await?;
+        }
         Ok(())
     }
 
@@ -174,13 +216,19 @@ impl Shared {
         phase: Option<Phase>,
         volatile_since: Option<outlast_core::Timestamp>,
     ) -> Result<()> {
-        let mark = phase.map(|phase| Mark {
-            phase,
-            location: self.far.location(),
-            store: self.far.info().store,
-            volatile_since,
-        });
-        self.births.sentinel.note(kind, mark)
+        let (location, store) = (self.far.location(), self.far.info().store);
+        self.births.sentinel.note(kind, |before| {
+            // Since when is forgotten only by who knows that nothing is missing any more.
+            let since = before.and_then(|mark| mark.volatile_since).or(volatile_since);
+            phase.map(|phase| Mark { phase, location, store, volatile_since: since })
+        })
+    }
+
+    /// Says in the sentinel that of a kind nothing is in memory only any more.
+    pub(crate) fn unmark(&self, kind: &Kind) -> Result<()> {
+        self.births
+            .sentinel
+            .note(kind, |before| before.map(|mark| Mark { volatile_since: None, ..mark.clone() }))
     }
 
     /// Whether memory has nothing of a kind.

@@ -1,7 +1,7 @@
 //! Starting: the ledger says where each kind stands, and memory is filled from the only copy that
 //! survived.
 
-use outlast_core::{Error, Kind, Op, ProcessIdentity, Result};
+use outlast_core::{Error, ErrorKind, Kind, Op, ProcessIdentity, Result};
 
 use std::sync::PoisonError;
 
@@ -80,6 +80,10 @@ impl Shared {
                 self.mark(kind, None, None)?;
             }
         }
+        for (kind, _) in &started.may_miss {
+            tracing::warn!(%kind, "acknowledged changes may be missing");
+            self.unmark(kind)?;
+        }
         drop((writer, turn));
         if was_rehearsing {
             self.sweep(&canary).await?;
@@ -110,6 +114,7 @@ impl Shared {
                 let row = Row {
                     epoch: row.epoch + 1,
                     owner: Some(self.births.owner.clone()),
+                    control: self.births.control.clone(),
                     numbered: row.numbered.max(self.near.info().epoch.0),
                     ..row.clone()
                 };
@@ -144,13 +149,34 @@ impl Shared {
     pub(crate) async fn give_up(&self) {
         let mut writer = self.far.lock().await;
         for (kind, (row, _)) in writer.session.rows.clone() {
-            let row = Row { owner: None, ..row };
+            let row = Row { owner: None, control: None, ..row };
             if let Err(error) = self.record(&mut writer, &kind, row, "given up at the end").await {
                 tracing::warn!(%error, %kind, "the ledger still names this process");
                 return;
             }
         }
     }
+}
+
+/// `Fenced` if a process that may be alive moves any of the kinds, naming it and where it can be
+/// talked to: for those who are about to write the database past it.
+pub fn check_free(rows: &Rows) -> Result<()> {
+    for (kind, (row, _)) in rows {
+        let Some(owner) = &row.owner else { continue };
+        if life(owner) == Life::Dead {
+            continue;
+        }
+        let pid = owner.pid;
+        let how = match &row.control {
+            Some(socket) => format!("talk to it through its control socket {socket}, or stop it"),
+            None => "stop it".to_owned(),
+        };
+        return Err(Error::new(
+            ErrorKind::Fenced,
+            format!("process {pid} moves {kind} and alone may write it: {how}; reading is fine"),
+        ));
+    }
+    Ok(())
 }
 
 /// `Busy` if another process that may be alive moves the kind.
@@ -167,10 +193,13 @@ pub(crate) fn check_owner(
         return Ok(());
     }
     let pid = owner.pid;
-    let what = if life == Life::Unknown {
-        "cannot be seen from here: stop it there, or take over if it is certainly gone"
-    } else {
-        "is alive: stop it, or talk to it through its control socket"
+    let what = match &row.control {
+        _ if life == Life::Unknown => {
+            "cannot be seen from here: stop it there, or take over if it is certainly gone"
+                .to_owned()
+        }
+        Some(socket) => format!("is alive: stop it, or talk to it through {socket} (--control)"),
+        None => "is alive: stop it, or talk to it through its control socket".to_owned(),
     };
     Err(Error::busy(format!("process {pid} moves {kind}, and {what}")))
 }

@@ -32,6 +32,7 @@ impl Default for Thresholds {
 
 /// What is known about a kind and its surroundings.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
 pub struct Facts {
     /// How far it has moved.
     pub phase: Phase,
@@ -79,6 +80,7 @@ pub struct Check {
     pub holds: bool,
 }
 
+#[allow(clippy::needless_pass_by_value)] // Values and texts alike.
 fn check(name: &'static str, holds: bool, value: impl ToString, threshold: impl ToString) -> Check {
     Check { name, value: value.to_string(), threshold: threshold.to_string(), holds }
 }

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use outlast_core::{
-    Backend, Error, ErrorKind, HistoryQuery, Key, Kind, Page, Query, Record, Result, Scope, Slot,
-    Space, StreamQuery,
+    Backend, Error, ErrorKind, HistoryQuery, Key, Kind, Page, Query, ReadSet, Record, Result,
+    Scope, Slot, Space, StreamQuery,
 };
 use serde::Serialize;
 
@@ -266,7 +266,7 @@ impl Shared {
         let far = self.far.reader()?;
         let name = lineage::far(key, self.lineage(&key.kind));
         let one = self.near.get(std::slice::from_ref(key)).await?.pop().unwrap_or(Slot::Vacant);
-        let other = self.far.within(far.get(&[name.clone()])).await?.pop();
+        let other = self.far.within(far.get(std::slice::from_ref(&name))).await?.pop();
         let other = lineage::slot(other.unwrap_or(Slot::Vacant));
         let class = match (version(&one), version(&other)) {
             _ if matches!(other, Slot::Damaged(_)) => Some(Class::Damaged),
@@ -328,9 +328,33 @@ impl Shared {
                     compared.found(mismatch);
                 }
             }
-            let Some(next) = found.next else { return Ok(()) };
+            let Some(next) = found.next else { break };
             page = page.after(next);
         }
+        self.extra_streams(kind, compared).await
+    }
+
+    /// Streams that only the database has, or that are longer there.
+    async fn extra_streams(&self, kind: &Kind, compared: &mut Compared) -> Result<()> {
+        let of = self.lineage(kind);
+        for name in self.streams_of(kind, of).await? {
+            let Some(stream) = lineage::near(&name, of) else { continue };
+            let _turn = self.turn.lock().await;
+            let reads = ReadSet { streams: [stream.clone()].into(), ..ReadSet::default() };
+            let here = self.near.fetch(&reads).await?.streams.get(&stream).copied();
+            let asked = ReadSet { streams: [name.clone()].into(), ..ReadSet::default() };
+            let far = self.far.reader()?;
+            let there = self.far.within(far.fetch(&asked)).await?.streams.get(&name).copied();
+            if there > here {
+                compared.found(Mismatch {
+                    key: stream,
+                    class: Class::Entries,
+                    memory: here.map_or("nothing".to_owned(), |seq| format!("up to {}", seq.0)),
+                    database: there.map_or_else(String::new, |seq| format!("up to {}", seq.0)),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The entries that memory has, and the same places of the database.

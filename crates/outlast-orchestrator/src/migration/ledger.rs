@@ -30,6 +30,9 @@ pub struct Row {
     pub lineage: u16,
     /// The process that moves it, while there is one.
     pub owner: Option<ProcessIdentity>,
+    /// Where that process can be talked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
     /// When it came to this phase.
     pub since: Timestamp,
     /// The greatest epoch that versions of it may have been numbered under.

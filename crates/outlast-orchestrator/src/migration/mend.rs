@@ -76,6 +76,7 @@ impl Shared {
         let far = lineage::far(key, self.lineage(&key.kind));
         let mut versions = all_versions(&*self.far.reader()?, &far).await?;
         let Some(record) = versions.pop() else { return Ok(false) };
+        let expect = Expect::At(record.version);
         let record = Box::new(Versioned { key: key.clone(), ..record });
         {
             let _turn = self.turn.lock().await;
@@ -87,8 +88,8 @@ impl Shared {
             return Ok(true);
         }
         let op = match before {
-            Some(record) => put(record),
-            None => Op::Delete { key: key.clone(), expect: Expect::Any },
+            Some(record) => put(record, expect),
+            None => Op::Delete { key: key.clone(), expect },
         };
         self.commit(op).await
     }
@@ -102,10 +103,12 @@ impl Shared {
             _ => None,
         };
         let here = self.record_of(key).await?;
+        // What was written meanwhile stays.
+        let expect = here.as_ref().map_or(Expect::Absent, |here| Expect::At(here.version));
         let counts =
             if self.control().phase(&key.kind) >= Phase::Live { there.or(here) } else { here };
         match counts {
-            Some(record) => self.commit(put(record)).await,
+            Some(record) => self.commit(put(record, expect)).await,
             None => Ok(false),
         }
     }
@@ -144,9 +147,9 @@ impl Shared {
     }
 }
 
-fn put(record: Record) -> Op {
+fn put(record: Record, expect: Expect) -> Op {
     let Record { key, schema, state, attrs, .. } = record;
-    Op::Put(Put { key, expect: Expect::Any, schema, attrs, state })
+    Op::Put(Put { key, expect, schema, attrs, state })
 }
 
 async fn all_versions(backend: &dyn Backend, key: &Key) -> Result<Vec<Versioned>> {

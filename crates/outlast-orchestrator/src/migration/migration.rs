@@ -10,6 +10,7 @@ use outlast_store::{Store, StoreOptions};
 use super::births::{Births, Flags};
 use super::boot::{Started, check_owner};
 use super::checks::{Check, Thresholds};
+use super::control::Link;
 use super::diff::Compared;
 use super::dual::{Dual, Pace, Shared};
 use super::far::{Connect, Far};
@@ -44,6 +45,8 @@ pub struct Options {
     /// Where the file lies that says which kinds are beyond memory. It must not depend on the
     /// database.
     pub state_dir: PathBuf,
+    /// Where this process can be talked to while it moves kinds, for others to be told.
+    pub control: Option<PathBuf>,
     /// How patient and how fast.
     pub pace: Pace,
     /// When a move is allowed.
@@ -69,6 +72,7 @@ impl Default for Options {
             standby: false,
             policies: Policies::default(),
             state_dir: PathBuf::from(".outlast"),
+            control: None,
             pace: Pace::default(),
             thresholds: Thresholds::default(),
             auto_advance: false,
@@ -116,11 +120,12 @@ impl Migration {
         for (kind, (row, _)) in &rows {
             check_owner(kind, row, &owner, options.take_over)?;
         }
-        check_marks(&marks, &rows, &far.location())?;
+        check_marks(&marks, &rows, &far)?;
         let births = Births {
             flags: options.flags.clone(),
             policies: options.policies.clone(),
             owner,
+            control: options.control.as_ref().map(|path| path.display().to_string()),
             sentinel,
         };
         let numbered = rows.values().map(|(row, _)| row.numbered).max().unwrap_or(0);
@@ -130,6 +135,7 @@ impl Migration {
         dual.shared.recall(&kinds).await?;
         dual.tend();
         dual.shared.fill_gaps(&kinds).await?;
+        dual.shared.find().await?;
         let backend: Arc<dyn Backend> = Arc::new(dual.clone());
         let migration = Self::over(backend, Some(dual), started, options);
         migration.tend();
@@ -218,9 +224,9 @@ impl Migration {
             }
             let Some(next) = from.next().filter(|next| *next <= to) else { return Ok(moves) };
             self.prepare(shared, kind, from, next, &mut told).await?;
-            let moved = shared.go(kind, next, &self.options.thresholds, explicit).await?;
-            told(Step::Moved(&moved));
-            moves.push(moved);
+            let step = shared.go(kind, next, &self.options.thresholds, explicit).await?;
+            told(Step::Moved(&step));
+            moves.push(step);
         }
     }
 
@@ -236,14 +242,15 @@ impl Migration {
             (Phase::Mirror, Phase::Shadow) => {
                 let behind = self.options.thresholds.behind;
                 while shared.control().behind(Some(kind)) > behind {
-                    if shared.ship_some().await == Some(false) {
+                    let is_up = *shared.control().link() == Link::Up;
+                    if !is_up || shared.ship_some().await == Some(false) {
                         return Err(shared.why_stuck(kind));
                     }
                 }
             }
             (Phase::Shadow, Phase::Joint) => {
                 self.prove(shared, kind, told).await?;
-                if shared.progress(kind).rehearsed.is_none() {
+                if !shared.facts(kind, false).await.rehearsed {
                     let rehearsed = shared.rehearse(kind).await?;
                     told(Step::Rehearsed(kind, &rehearsed));
                 }
@@ -323,6 +330,19 @@ impl Migration {
         Ok(moves)
     }
 
+    /// What is known of a kind and its surroundings, which [`checks`](super::checks()) judges.
+    pub async fn facts(&self, kind: &Kind, explicit: bool) -> Result<super::Facts> {
+        Ok(self.shared()?.facts(kind, explicit).await)
+    }
+
+    /// The database by itself, to be read under the names that callers know: also older versions
+    /// and entries, which memory may not have. It stays open when this is closed.
+    pub async fn database(&self) -> Result<Arc<dyn Backend>> {
+        let shared = self.shared()?;
+        let rows = shared.far.lock().await.session.rows.clone();
+        Ok(super::resolved::view(shared.far.reader()?, &rows))
+    }
+
     /// Keeps a kind from going forwards, until it is [resumed](Migration::resume).
     pub async fn hold(&self, kind: &Kind, why: &str) -> Result<()> {
         let why = why.to_owned();
@@ -399,18 +419,23 @@ fn refuse_beyond_memory(marks: &Marks, sentinel: &Sentinel) -> Result<()> {
 }
 
 /// The file and the ledger must speak of the same database.
-fn check_marks(marks: &Marks, rows: &Rows, location: &str) -> Result<()> {
+fn check_marks(marks: &Marks, rows: &Rows, far: &Far) -> Result<()> {
     for (kind, mark) in &marks.kinds {
-        if rows.contains_key(kind) || mark.phase <= Phase::Mirror {
+        let is_same = mark.store == far.info().store;
+        if (rows.contains_key(kind) && is_same) || mark.phase <= Phase::Mirror {
             continue;
         }
         metrics::counter!(crate::telemetry::MIGRATION_LEDGER_CONFLICTS).increment(1);
         return Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "{kind} was {} in {} ({}), but {} has no ledger of it: name the right database, or \
-                 see `outlast migrate state doctor`",
-                mark.phase, mark.location, mark.store, location
+                "{kind} was {} in {} (store {}), and {} is another store (or knows nothing of it): \
+                 name the right database; or, if this one was put in its place on purpose, remove \
+                 the file that says so, migration.json in the state directory",
+                mark.phase,
+                mark.location,
+                mark.store,
+                far.location()
             ),
         ));
     }

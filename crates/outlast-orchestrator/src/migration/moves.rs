@@ -9,10 +9,10 @@ use super::checks::{Check, Facts, Thresholds, checks};
 use super::control::{Course, Event, Link};
 use super::dual::Shared;
 use super::far::{Writer, is_away, is_unknown};
-use super::ledger::{self, Row};
+use super::ledger::Row;
 use super::progress::Moved;
 use super::rehearse::CANARY;
-use super::{Phase, fail, family, is_move, lineage};
+use super::{Phase, fail, family, is_move, is_retreat, lineage};
 
 /// Entities and streams that are marked and shipped at once by a backfill.
 const PAGE: u32 = 128;
@@ -53,7 +53,7 @@ impl Shared {
             in_doubt: control.doubt().is_some_and(|d| d.keys.iter().any(|key| key.kind == *kind)),
             clean_age: clean.map(|clean| now.since(clean.at)),
             shadow_reads: (reads.compared, reads.mismatched),
-            rehearsed: progress.rehearsed.is_some(),
+            rehearsed: progress.rehearsed == Some(course.epoch),
             since: row.map_or_else(Default::default, |row| now.since(row.since)),
             parents: family::parents(kind).filter_map(known).min().unwrap_or(Phase::Final),
             children: (
@@ -88,7 +88,13 @@ impl Shared {
             let message = format!("{kind} cannot go from {from} to {to}: {unmet}");
             return Err(Error::new(ErrorKind::Conflict, message));
         }
-        self.note(kind, |progress| progress.intent = Some(to)).await?;
+        if let Err(error) = self.note(kind, |progress| progress.intent = Some(to)).await {
+            // Going back needs no database; that it is away is known now.
+            self.away(&error);
+            if to > from {
+                return Err(error);
+            }
+        }
         let at = |step: &str| fail::point(&format!("{from}-{to}.{step}"));
         at("intent")?;
         let moved = self.make(kind, from, to).await;
@@ -127,6 +133,10 @@ impl Shared {
             self.ship_the_rest(kind).await?;
         }
         let is_up = *self.control().link() == Link::Up;
+        if !is_up && !is_retreat(from, to) {
+            let message = format!("{kind} cannot go from {from} to {to}: the database is away");
+            return Err(Error::unavailable(message));
+        }
         let next = Course { phase: to, epoch: course.epoch + 1, ..course };
         let next = if is_up {
             let mut writer = self.far.lock().await;
@@ -135,8 +145,14 @@ impl Shared {
                 self.mark(kind, Some(to), None)?;
             }
             at("marked")?;
-            self.write_row(&mut writer, kind, &next).await?;
-            next
+            match self.write_row(&mut writer, kind, &next).await {
+                Ok(()) => next,
+                Err(error) if from > to && to > Phase::Memory && self.away(&error) => {
+                    self.mark(kind, Some(to), Some(clock.now()))?;
+                    Course { owed: true, ..next }
+                }
+                Err(error) => return Err(error),
+            }
         } else {
             // The ledger is told once the database is back; the next start has to know even so.
             self.mark(kind, Some(to), Some(clock.now()))?;
@@ -149,7 +165,7 @@ impl Shared {
         drop(turn);
         self.work.notify_waiters();
         at("flipped")?;
-        if is_up {
+        if !next.owed {
             self.mark(kind, (to > Phase::Memory).then_some(to), None)?;
         }
         at("remarked")?;
@@ -176,13 +192,7 @@ impl Shared {
         next: Course,
     ) -> Result<Course> {
         if from == Phase::Memory {
-            // A row that we wrote without being told so is ours all the same.
-            let there = ledger::read(&*self.far.reader()?).await?.remove(kind);
-            if let Some((row, version)) = there
-                && row.owner.as_ref().is_none_or(|owner| *owner == self.births.owner)
-            {
-                writer.session.rows.insert(kind.clone(), (row, version));
-            }
+            self.recover_row(writer, kind).await?;
             let lineage = self.free_lineage(writer, kind).await?;
             let epoch = writer.session.rows.get(kind).map_or(0, |(row, _)| row.epoch);
             let epoch = next.epoch.max(epoch + 1);
@@ -231,17 +241,24 @@ impl Shared {
             epoch: next.epoch,
             lineage: next.lineage,
             owner: Some(self.births.owner.clone()),
+            control: self.births.control.clone(),
             since: self.far.clock.now(),
             numbered: self.near.info().epoch.0,
         };
         let why = format!("moved to {}", next.phase);
         let written = self.record(writer, kind, row, &why).await;
-        if let Err(error) = &written
-            && (is_away(error) || is_unknown(error))
-        {
+        written.inspect_err(|error| {
+            self.away(error);
+        })
+    }
+
+    /// Notes that the database is away, if that is what an error says.
+    fn away(&self, error: &Error) -> bool {
+        let is_away = is_away(error) || is_unknown(error);
+        if is_away {
             self.step(Event::Away(ErrorKind::Unavailable, error.to_string()));
         }
-        written
+        is_away
     }
 
     /// Ships what is behind of a kind while nothing is written: the turn is ours.
@@ -258,6 +275,7 @@ impl Shared {
     /// a look at what is there already.
     pub(crate) async fn backfill(&self, kind: &Kind, mut done: impl FnMut(u64)) -> Result<u64> {
         let mut shipped = 0;
+        let lineage = self.lineage(kind);
         let near = self.near.kinds().await?;
         for (space, known) in near.entities {
             if known != *kind {
@@ -289,7 +307,7 @@ impl Shared {
                 page = page.after(next);
             }
         }
-        self.control().backfilled(kind);
+        self.control().backfilled(kind, lineage);
         fail::point("backfill.done")?;
         Ok(shipped)
     }

@@ -102,14 +102,20 @@ pub fn is_move(from: Phase, to: Phase) -> bool {
     matches!(
         (from, to),
         (Memory, Mirror)
-            | (Mirror, Shadow)
-            | (Shadow, Joint)
-            | (Joint, Live)
+            | (Mirror, Shadow | Memory)
+            | (Shadow, Joint | Mirror | Memory)
+            | (Joint, Live | Shadow)
             | (Live, Final | Shadow)
-            | (Joint, Shadow)
-            | (Shadow, Mirror | Memory)
-            | (Mirror, Memory)
     )
+}
+
+/// Whether a move needs nothing of the database, so that it can be made while that is away.
+///
+/// Every other would go by what the database had when it was last seen.
+pub fn is_retreat(from: Phase, to: Phase) -> bool {
+    use Phase::{Joint, Live, Mirror, Shadow};
+
+    matches!((from, to), (Live | Joint, Shadow) | (Shadow, Mirror))
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use outlast_core::{
 };
 use serde::Serialize;
 
-use super::control::Course;
 use super::dual::Shared;
 use super::rehearse::bury;
-use super::{ledger, lineage};
+use super::{Phase, ledger, lineage};
 
 /// Entities and streams read at once.
 const PAGE: u32 = 256;
@@ -52,7 +51,7 @@ impl Shared {
                 continue;
             }
             for lineage in self.lineages(&kind).await? {
-                if self.is_served(&kind, lineage) {
+                if !self.is_set_aside(&kind, lineage).await {
                     continue;
                 }
                 let mut entities = 0;
@@ -67,17 +66,22 @@ impl Shared {
         Ok(found)
     }
 
-    /// Whether a lineage of a kind is the one that counts.
-    fn is_served(&self, kind: &Kind, lineage: u16) -> bool {
-        let course = self.control().course(kind).cloned().unwrap_or_else(Course::memory);
-        course.is_mirrored() && course.lineage == lineage
+    /// Whether the ledger says that a lineage of a kind is not the one that counts. What no
+    /// ledger knows was never set aside.
+    async fn is_set_aside(&self, kind: &Kind, lineage: u16) -> bool {
+        let writer = self.far.lock().await;
+        let row = writer.session.rows.get(kind).map(|(row, _)| row);
+        row.is_some_and(|row| row.phase == Phase::Memory || row.lineage != lineage)
     }
 
-    fn check_set_aside(&self, kind: &Kind, lineage: u16) -> Result<()> {
-        if self.is_served(kind, lineage) {
+    async fn check_set_aside(&self, kind: &Kind, lineage: u16) -> Result<()> {
+        if !self.is_set_aside(kind, lineage).await {
             return Err(Error::new(
                 ErrorKind::Conflict,
-                format!("lineage {lineage} of {kind} is the one that counts; nothing was changed"),
+                format!(
+                    "lineage {lineage} of {kind} counts, or no ledger knows it; nothing was \
+                     changed: `outlast migrate state quarantine list` names what is set aside"
+                ),
             ));
         }
         Ok(())
@@ -86,7 +90,7 @@ impl Shared {
     /// Takes what was set aside over, where it is newer or nothing is there; older versions go
     /// beneath. What has other content at the same version is left, and counted.
     pub(crate) async fn adopt(self: &Arc<Self>, kind: &Kind, of: u16) -> Result<Released> {
-        self.check_set_aside(kind, of)?;
+        self.check_set_aside(kind, of).await?;
         let far = self.far.reader()?;
         let mut released = Released::default();
         for space in self.spaces(kind, of).await? {
@@ -132,7 +136,7 @@ impl Shared {
     /// Removes what was set aside, in slices. It can be stopped at any moment, and goes on when it
     /// is asked to again.
     pub(crate) async fn purge(&self, kind: &Kind, of: u16) -> Result<Released> {
-        self.check_set_aside(kind, of)?;
+        self.check_set_aside(kind, of).await?;
         let far = self.far.reader()?;
         let mut released = Released::default();
         for space in self.spaces(kind, of).await? {

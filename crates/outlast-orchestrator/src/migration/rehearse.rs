@@ -70,6 +70,7 @@ impl Shared {
                 epoch: 1,
                 lineage: SCRATCH,
                 owner: Some(self.births.owner.clone()),
+                control: self.births.control.clone(),
                 since: self.far.clock.now(),
                 numbered: self.near.info().epoch.0,
             };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind as IoKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use outlast_core::{Error, Kind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ use super::Phase;
 
 /// The file's name within the state directory.
 const FILE: &str = "migration.json";
+
+/// Of several who change it, each does so alone.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// What the file says of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,10 +87,15 @@ impl Sentinel {
     }
 
     /// Changes what it says of one kind.
-    pub fn note(&self, kind: &Kind, mark: Option<Mark>) -> Result<()> {
+    pub fn note(
+        &self,
+        kind: &Kind,
+        change: impl FnOnce(Option<&Mark>) -> Option<Mark>,
+    ) -> Result<()> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut marks = self.read()?;
         let before = marks.clone();
-        match mark {
+        match change(before.kinds.get(kind)) {
             Some(mark) => drop(marks.kinds.insert(kind.clone(), mark)),
             None => drop(marks.kinds.remove(kind)),
         }

@@ -175,6 +175,11 @@ impl Migration {
 
     /// Where flags wish a kind to be.
     pub fn desired(&self, kind: &Kind) -> Phase {
+        let options = &self.options;
+        if options.standby && !options.flags.want_any() {
+            // Nothing is wished for: where it is, is where the operator wants it.
+            return self.phase(kind).min(Phase::Live);
+        }
         let wanted = self.options.enable_persistence && self.options.flags.wants(kind);
         if wanted { Phase::Live } else { Phase::Memory }
     }

@@ -62,6 +62,7 @@ async fn watch(shared: Weak<Shared>, options: Arc<Options>) {
             return;
         }
         shared.gauge();
+        shared.note_volatile();
         let Some(limit) = options.auto_rollback else { continue };
         let since = *shared.away_since.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = since.is_some_and(|since| shared.far.clock.now().since(since) >= limit);
@@ -86,6 +87,28 @@ impl Shared {
         for kind in live {
             if let Err(error) = self.go(&kind, Phase::Shadow, &options.thresholds, false).await {
                 tracing::warn!(%kind, %error, "could not be rolled back by itself");
+            }
+        }
+    }
+
+    /// Keeps the file beside the database honest about what is in memory only.
+    fn note_volatile(&self) {
+        let since = *self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let kinds: Vec<(Kind, Phase, bool)> = {
+            let control = self.control();
+            let durable = control.courses().iter().filter(|(_, course)| course.phase.is_durable());
+            let told = durable
+                .map(|(kind, course)| (kind.clone(), course.phase, control.behind(Some(kind)) > 0));
+            told.collect()
+        };
+        for (kind, phase, is_behind) in kinds {
+            let noted = match since {
+                Some(since) if is_behind => self.mark(&kind, Some(phase), Some(since)),
+                None if !is_behind => self.unmark(&kind),
+                _ => Ok(()),
+            };
+            if let Err(error) = noted {
+                tracing::warn!(%error, %kind, "the file beside the database is not up to date");
             }
         }
     }

@@ -65,7 +65,7 @@ pub async fn spool<R: AsyncRead + Unpin + Send>(mut input: R) -> Result<File> {
     Ok(file)
 }
 
-fn unspoolable(cause: std::io::Error) -> Error {
+pub(super) fn unspoolable(cause: std::io::Error) -> Error {
     let kind = match cause.kind() {
         std::io::ErrorKind::StorageFull => ErrorKind::StorageFull,
         _ => ErrorKind::Unavailable,
@@ -75,7 +75,7 @@ fn unspoolable(cause: std::io::Error) -> Error {
     Error::new(kind, message).with_source(cause)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     spawn_blocking(work).await.unwrap_or_else(|cause| Err(std::io::Error::other(cause)))

@@ -45,6 +45,7 @@
 //! ```
 
 mod check;
+mod copy;
 mod cut;
 mod export;
 mod file;
@@ -57,6 +58,7 @@ mod stream;
 mod tally;
 mod writer;
 
+pub use copy::copy;
 pub use export::{Exported, export};
 pub use file::{export_file, import_file, spool};
 pub use format::Header;

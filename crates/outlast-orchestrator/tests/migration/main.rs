@@ -10,6 +10,7 @@ mod durable;
 mod incidents;
 mod led;
 mod outage;
+mod resolved;
 #[cfg(feature = "failpoints")]
 mod steps;
 mod walk;

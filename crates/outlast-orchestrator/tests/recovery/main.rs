@@ -10,6 +10,7 @@ mod engines;
 mod fence;
 mod handlers;
 mod overrides;
+mod random;
 mod repeated;
 mod rows;
 mod starting;

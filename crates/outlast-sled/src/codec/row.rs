@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use outlast_core::{Damage, Error};
+use outlast_core::{Damage, Error, planted};
 use sled::IVec;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -59,7 +59,8 @@ impl Row {
         let Some((body, sum)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else {
             return Err(Flaw::of("it is cut short", &bytes));
         };
-        if checksum(table, key, body) != u64::from_be_bytes(*sum) {
+        let agrees = checksum(table, key, body) == u64::from_be_bytes(*sum);
+        if !agrees && !planted("checksum-skipped") {
             return Err(Flaw::of("its checksum differs", &bytes));
         }
         match body.first() {

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::config::{SLED_BLOBS, SLED_LOG};
+use outlast_core::planted;
+
+use crate::config::{SLED_BLOBS, SLED_LOG, SLED_SNAPSHOT};
 
 /// Handles to what has to be synced.
 ///
@@ -30,8 +32,15 @@ impl Disk {
 
     /// Syncs sled's log, and the large values that are new.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.sync_blobs()?;
-        self.log.sync_all()
+        if planted("sled-without-fsync") {
+            return Ok(());
+        }
+        let synced = self.sync_blobs().and_then(|()| self.log.sync_all());
+        match synced {
+            Err(_) if planted("fsync-ignored") => Ok(()),
+            Err(_) if planted("fsync-retried") => self.log.sync_all(),
+            synced => synced,
+        }
     }
 
     fn sync_blobs(&mut self) -> io::Result<()> {
@@ -82,5 +91,34 @@ fn sync_if_there(path: &Path) -> io::Result<bool> {
         Ok(file) => file.sync_all().map(|()| true),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(cause) => Err(cause),
+    }
+}
+
+/// Writes every file of sled's in its own place and syncs it.
+pub(crate) fn write_again(path: &Path) -> io::Result<()> {
+    for dir in [path.join(SLED_BLOBS), path.to_owned()] {
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_sleds = dir != path || name == SLED_LOG || name.starts_with(SLED_SNAPSHOT);
+            if is_sleds && entry.file_type()?.is_file() {
+                write_file_again(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_file_again(path: &Path) -> io::Result<()> {
+    let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let mut block = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut block, at)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(block.get(..read).unwrap_or_default(), at)?;
+        at += read as u64;
     }
 }

@@ -82,6 +82,15 @@ impl Home {
         Ok(sealed)
     }
 
+    /// Writes what is in sled's files once more, and makes it durable.
+    ///
+    /// A sync may have failed before the process ended that wrote it. It is then in memory, where it
+    /// is read, and not on the disk, where no later sync brings it: the kernel counts it as written.
+    pub(crate) fn write_again(&self) -> Result<()> {
+        let again = fsync::write_again(&self.path);
+        again.map_err(|cause| error::io(&self.path.display().to_string(), cause))
+    }
+
     /// Seals sled's files, which nobody may have open any more.
     pub(crate) fn seal(&self) -> Result<()> {
         self.await_release()?;

@@ -104,3 +104,20 @@ async fn a_read_that_is_dropped_ends() {
     store.close().await.unwrap();
     assert!(!folder.path().join("state.db-wal").exists(), "a dropped read goes on");
 }
+
+#[tokio::test]
+async fn the_log_is_copied_beside_the_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let large = format!("{:?}", "x".repeat(400_000));
+    for n in 0..40 {
+        send(&store, &batch([put(&key("item", &n.to_string()), &large, n)])).await.unwrap();
+    }
+    store.connections.checkpoints.close().await;
+    let copied = std::fs::metadata(folder.path().join("state.db")).unwrap().len();
+    assert!(!cfg!(target_os = "linux") || copied > 4 << 20, "{copied} bytes are in the file");
+    send(&store, &batch([put(&key("item", "0"), "1", 0)])).await.unwrap();
+    store.close().await.unwrap();
+    assert!(!folder.path().join("state.db-wal").exists());
+    assert_eq!(open(folder.path()).await.verify_all().await.unwrap().damaged, 0);
+}

@@ -1,6 +1,7 @@
 //! What can only be tested from inside: the statements that run, and connections that fail.
 
 mod faults;
+mod known;
 pub(crate) mod plans;
 
 use std::path::Path;

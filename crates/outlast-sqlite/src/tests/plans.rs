@@ -23,6 +23,11 @@ pub(crate) fn ran(sql: &str) {
     RAN.with_borrow_mut(|ran| ran.extend(statements.map(str::to_owned)));
 }
 
+/// The statements that ran since.
+pub(crate) fn take() -> Vec<String> {
+    RAN.take().into_iter().collect()
+}
+
 /// The statement whose walk is what was asked for: all of history in order.
 const WALK: &str =
     "FROM history h LEFT JOIN entity e ON e.no = h.entity WHERE h.entity IS NOT NULL";

@@ -27,7 +27,7 @@ async fn a_new_store_is_one_file_for_its_owner() {
     let house = House::new();
     let store = house.open().await;
     store.close().await.unwrap();
-    assert_eq!(house.names(), ["state.db"]);
+    assert_eq!(house.names(), ["state.db", "state.db-mark"]);
     let mode = std::fs::metadata(house.file()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -60,7 +60,7 @@ async fn openers_at_once_share_one_store() {
         assert_eq!(store.info().store, stores[0].info().store);
         store.close().await.unwrap();
     }
-    assert_eq!(house.names(), ["state.db"]);
+    assert_eq!(house.names(), ["state.db", "state.db-mark"]);
 }
 
 fn state_of(path: &Path) -> (Vec<u8>, SystemTime) {
@@ -160,7 +160,7 @@ async fn the_file_is_in_the_mode_that_lasts() {
         }
     };
     assert_eq!(read("journal_mode").await, "wal");
-    assert_eq!(read("page_size").await, "8192");
+    assert_eq!(read("page_size").await, "4096");
     assert_eq!(read("application_id").await, 0x4f75_744c.to_string());
     assert_eq!(read("user_version").await, "2");
     store.close().await.unwrap();
@@ -272,5 +272,74 @@ async fn a_folder_that_cannot_be_written_to_can_be_read() {
     );
     assert_eq!(state_of(&house.file()), before);
     std::fs::set_permissions(&folder, mode(0o755)).unwrap();
-    assert_eq!(house.names(), ["state.db"]);
+    assert_eq!(house.names(), ["state.db", "state.db-mark"]);
+}
+
+#[tokio::test]
+async fn an_older_copy_in_the_place_of_a_store_is_noticed() {
+    let house = House::new();
+    let (item, old) = (key("item", "a"), house.path("old.db"));
+    let store = house.open().await;
+    apply(&store, [put(&item, "1")]).await;
+    store.close().await.unwrap();
+    std::fs::copy(house.file(), &old).unwrap();
+    let store = house.open().await;
+    apply(&store, [put(&item, "2")]).await;
+    store.close().await.unwrap();
+    std::fs::copy(&old, house.file()).unwrap();
+    for options in [OpenOptions::existing(), OpenOptions::read_only()] {
+        assert_eq!(refused(&house.file(), &options).await, ErrorKind::Corrupt);
+    }
+    // Whoever means it removes the mark; the store goes on from there and is marked anew.
+    std::fs::remove_file(house.path("state.db-mark")).unwrap();
+    let store = house.open().await;
+    assert_eq!(live(&store, &item).await.unwrap().1, "1");
+    store.sync().await.unwrap();
+    assert!(house.path("state.db-mark").exists());
+    store.close().await.unwrap();
+}
+
+/// The log is what SQLite believes only up to the first frame that is damaged.
+#[tokio::test]
+async fn a_log_that_is_cut_off_is_noticed_up_to_the_last_sync() {
+    let house = House::new();
+    let item = key("item", "a");
+    let store = house.open().await;
+    for n in 0..5 {
+        apply(&store, [put(&item, &n.to_string())]).await;
+    }
+    store.sync().await.unwrap();
+    let (copy, log) = (house.path("copy.db"), house.path("copy.db-wal"));
+    std::fs::copy(house.file(), &copy).unwrap();
+    std::fs::copy(house.path("state.db-mark"), house.path("copy.db-mark")).unwrap();
+    let whole = std::fs::read(house.path("state.db-wal")).unwrap();
+    store.close().await.unwrap();
+    for (bytes, expected) in
+        [(whole.len(), true), (whole.len() - 1, false), (whole.len() / 2, false)]
+    {
+        std::fs::write(&log, &whole[..bytes]).unwrap();
+        let opened = Sqlite::open(&copy, &OpenOptions::read_only(), &RandomIds).await;
+        assert_eq!(opened.is_ok(), expected, "{bytes} of {} bytes: {opened:?}", whole.len());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_store_stays_locked_when_it_is_opened_again_and_closed() {
+    use std::os::unix::fs::MetadataExt;
+
+    let house = House::new();
+    let store = house.open().await;
+    let file = std::fs::metadata(house.file()).unwrap().ino();
+    let is_locked = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let (process, file) = (format!(" {} ", std::process::id()), format!(":{file} "));
+        locks.lines().any(|lock| lock.contains(&process) && lock.contains(&file))
+    };
+    assert!(is_locked());
+    house.open().await.close().await.unwrap();
+    assert!(is_locked(), "another process would take itself for the last and remove the log");
+    store.compact().await.unwrap();
+    assert!(is_locked());
+    store.close().await.unwrap();
 }

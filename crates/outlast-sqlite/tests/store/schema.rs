@@ -77,7 +77,7 @@ async fn a_newer_layout_is_refused() {
     let refused = Schema::released().up(&house.file()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Incompatible);
     assert_eq!(std::fs::read(house.file()).unwrap(), before);
-    assert_eq!(house.names(), ["state.db"]);
+    assert_eq!(house.names(), ["state.db", "state.db-mark"]);
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_core::{
-    Backend, Batch, Clock, Error, Key, Outcome, PlanContext, PrunePlan, Pruned, Result, WriteSet,
-    Written,
+    Backend, Batch, Clock, Durability, Error, Key, Outcome, PlanContext, PrunePlan, Pruned, Result,
+    WriteSet, Written, planted,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::yield_now;
 use tracing::{Instrument, Span, debug_span, field};
 
 use crate::backlog::{Load, Room};
@@ -116,7 +117,9 @@ impl Driver {
         published: broadcast::Sender<Published>,
         load: Arc<Load>,
     ) -> Self {
-        let limits = GroupLimits { batches: 1024, bytes: 16 << 20, races: 64 };
+        // What is not made durable costs no more one by one.
+        let gathers = backend.info().durability == Durability::Durable;
+        let limits = GroupLimits { batches: 1024, bytes: 16 << 20, races: 64, gathers };
         Self {
             backend,
             clock,
@@ -191,6 +194,9 @@ impl Driver {
                 let context = PlanContext { now, epoch, durability };
                 return self.machine.step(Event::Fetched(view.map(Box::new), context));
             }
+            Effect::Write(set) if planted("acknowledged-early") => {
+                return self.acknowledge_early(&set).await;
+            }
             Effect::Write(set) => {
                 let written = self.write(&set).await;
                 return self.machine.step(Event::Written(written));
@@ -201,8 +207,45 @@ impl Driver {
             }
             Effect::Answer(ticket, outcome) => self.answer(ticket, outcome),
             Effect::Pass(ticket) => self.pass(ticket).await,
+            Effect::Gather(answered) => return self.gather(answered).await,
         }
         Vec::new()
+    }
+
+    /// A planted bug: callers are answered before anything is written.
+    async fn acknowledge_early(&mut self, set: &WriteSet) -> Vec<Effect> {
+        let applied = Written::Applied(self.backend.info().durability);
+        let effects = self.machine.step(Event::Written(Ok(applied)));
+        let (answers, later) = effects.into_iter().partition(|e| matches!(e, Effect::Answer(..)));
+        let answers: Vec<Effect> = answers;
+        for effect in answers {
+            if let Effect::Answer(ticket, outcome) = effect {
+                self.answer(ticket, outcome);
+            }
+        }
+        yield_now().await;
+        let _ = self.write(set).await;
+        later
+    }
+
+    /// Gives up its turn as long as more come in, until all who were answered are back.
+    ///
+    /// Many callers who change one thing after another would otherwise come in two halves, each
+    /// waiting while the other is written.
+    async fn gather(&mut self, answered: usize) -> Vec<Effect> {
+        let mut effects = VecDeque::new();
+        let mut seen = self.machine.waiting();
+        let all = seen + answered;
+        let mut idle = 0;
+        while seen < all && idle < IDLE_TURNS {
+            yield_now().await;
+            self.accept_waiting(&mut effects);
+            let waiting = self.machine.waiting();
+            idle = if waiting > seen { 0 } else { idle + 1 };
+            seen = waiting;
+        }
+        effects.extend(self.machine.step(Event::Gathered));
+        effects.into()
     }
 
     fn begin_group(&mut self) {
@@ -350,6 +393,9 @@ impl Waiting {
 fn closed() -> Error {
     Error::closed("the store was closed")
 }
+
+/// How many turns are given up in vain before a group begins without those who are missing.
+const IDLE_TURNS: usize = 3;
 
 /// How many requests may wait inside the machine; the rest stay in the bounded channel.
 const GROUP_AHEAD: usize = 2048;

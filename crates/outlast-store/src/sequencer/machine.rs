@@ -21,6 +21,8 @@ pub(crate) struct GroupLimits {
     pub(crate) bytes: usize,
     /// Lost races against other processes before the group is answered `Busy`.
     pub(crate) races: u32,
+    /// Whether the callers of one group are given the time to come back for the next.
+    pub(crate) gathers: bool,
 }
 
 /// What happened.
@@ -34,6 +36,8 @@ pub(crate) enum Event {
     Fetched(Result<Box<View>>, PlanContext),
     /// The present group was written.
     Written(Result<Written>),
+    /// Whoever was answered had the time to come back.
+    Gathered,
 }
 
 /// What to do about it, in this order.
@@ -52,6 +56,8 @@ pub(crate) enum Effect {
     Answer(Ticket, Result<Outcome>),
     /// Everything before this barrier is settled: do what its caller wants.
     Pass(Ticket),
+    /// Give so many that were answered the time to come back, then step with `Gathered`.
+    Gather(usize),
 }
 
 #[derive(Debug)]
@@ -63,6 +69,7 @@ enum Waiting {
 #[derive(Debug)]
 enum Phase {
     Idle,
+    Gathering,
     Fetching,
     Writing { outcomes: Vec<Result<Outcome>>, changed: Vec<Arc<[Key]>> },
 }
@@ -113,6 +120,7 @@ impl Machine {
             Event::Fetched(Ok(view), context) => self.decide(*view, &context, &mut effects),
             Event::Fetched(Err(error), _) => self.fail(&error, &mut effects),
             Event::Written(result) => self.settle(result, &mut effects),
+            Event::Gathered => self.phase = Phase::Idle,
         }
         if matches!(self.phase, Phase::Idle) {
             self.begin(&mut effects);
@@ -174,7 +182,12 @@ impl Machine {
                         receipt.durability = receipt.durability.min(durability);
                     }
                 }
+                let answered = outcomes.len();
                 self.answer(outcomes, effects);
+                if self.limits.gathers && answered > 1 && self.rest.is_empty() {
+                    self.phase = Phase::Gathering;
+                    effects.push(Effect::Gather(answered));
+                }
             }
             Ok(Written::Raced) if self.races < self.limits.races => {
                 self.races += 1;
@@ -243,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: GroupLimits = GroupLimits { batches: 2, bytes: 2000, races: 1 };
+    const LIMITS: GroupLimits = GroupLimits { batches: 2, bytes: 2000, races: 1, gathers: false };
 
     #[allow(clippy::unnecessary_box_returns)]
     fn batch(id: &str, bytes: usize) -> Box<Batch> {
@@ -289,6 +302,32 @@ mod tests {
         let last = effects.last();
         assert!(matches!(last, Some(Effect::Fetch(reads)) if reads.keys.len() == 2), "{last:?}");
         assert_eq!(machine.waiting(), 1);
+    }
+
+    #[test]
+    fn callers_of_one_group_may_come_back_for_the_next() {
+        let mut machine = Machine::new(GroupLimits { gathers: true, ..LIMITS });
+        let written = || Event::Written(Ok(Written::Applied(Durability::Durable)));
+        machine.step(Event::Submitted(1, batch("a", 1)));
+        machine.step(Event::Submitted(2, batch("b", 1)));
+        machine.step(Event::Submitted(3, batch("c", 1)));
+        write(&mut machine);
+        let effects = machine.step(written());
+        assert!(
+            matches!(effects.last(), Some(Effect::Fetch(_))),
+            "nobody waits for one: {effects:?}"
+        );
+        write(&mut machine);
+        let effects = machine.step(written());
+        assert!(matches!(effects.last(), Some(Effect::Gather(2))), "{effects:?}");
+        assert!(machine.step(Event::Submitted(4, batch("d", 1))).is_empty());
+        assert!(machine.step(Event::Barrier(5)).is_empty());
+        let effects = machine.step(Event::Gathered);
+        assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
+        write(&mut machine);
+        let effects = machine.step(written());
+        assert!(matches!(effects.last(), Some(Effect::Pass(5))), "{effects:?}");
+        assert!(machine.is_idle());
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 mod driver;
 mod machine;
+#[cfg(test)]
+mod schedules;
 
 pub(crate) use driver::{Barrier, Driver, Published, Request, Waiting};
 pub(crate) use machine::weight;

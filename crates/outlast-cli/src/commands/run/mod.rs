@@ -1,6 +1,7 @@
 //! `outlast run`: runs a file of tasks, or of a pipeline.
 
 mod follow;
+mod moving;
 mod pipeline;
 mod signals;
 mod task;
@@ -12,7 +13,8 @@ use outlast::fleet::pipeline::PipelineState;
 use outlast::tasks::RunState;
 use outlast::{Error, Location, OpenOptions, Result, Status as _, Store, StoreOptions, TaskStatus};
 
-use crate::context::{Access, Context, close};
+use crate::commands::run::moving::Opened;
+use crate::context::{Access, Context};
 use crate::failure::Outcome;
 use crate::jobs::{self, Work};
 
@@ -71,6 +73,15 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with_all = ["resume", "db"])]
     no_persist: bool,
 
+    /// With --db memory: a database to move kinds to while tasks run, as outlast migrate state
+    /// orders it through the control socket; what is there already is taken up again
+    #[arg(long, value_name = "URL", conflicts_with = "no_persist")]
+    migrate_to: Option<Location>,
+
+    /// With --migrate-to: where to listen for orders [default: control.sock in the state directory]
+    #[arg(long, value_name = "PATH", requires = "migrate_to")]
+    control: Option<PathBuf>,
+
     /// Take over from a runner in another container that cannot be seen, but is certainly gone
     #[arg(long)]
     take_over: bool,
@@ -90,13 +101,14 @@ pub(crate) async fn run(args: RunArgs, context: &mut Context) -> Outcome {
     if !args.retry.is_empty() && matches!(work, Some(Work::Pipeline(_))) {
         return Err(Error::invalid("--retry is for tasks: a pipeline has none").into());
     }
-    let store = open(&args, context).await?;
+    let opened = open(&args, context).await?;
+    let store = opened.store();
     let outcome = match &work {
-        Some(Work::Tasks(file)) => task::run(&args, Some(file), &store, context).await,
-        Some(Work::Pipeline(file)) => pipeline::run(&args, Some(file), &store, context).await,
-        None => resume(&args, &store, context).await,
+        Some(Work::Tasks(file)) => task::run(&args, Some(file), store, context).await,
+        Some(Work::Pipeline(file)) => pipeline::run(&args, Some(file), store, context).await,
+        None => resume(&args, store, context).await,
     };
-    close(store, outcome).await
+    opened.close(outcome).await
 }
 
 /// Takes up whatever is not finished; of both, or of neither, the newer.
@@ -119,10 +131,20 @@ async fn is_pipeline_next(store: &Store) -> Result<bool> {
     })
 }
 
-async fn open(args: &RunArgs, context: &Context) -> Result<Store> {
+async fn open(args: &RunArgs, context: &Context) -> Result<Opened> {
     if args.no_persist {
-        return Location::Memory.open(OpenOptions::default(), StoreOptions::default()).await;
+        let (open, options) = (OpenOptions::default(), StoreOptions::default());
+        return Location::Memory.open(open, options).await.map(Opened::Store);
+    }
+    if context.config.db == Location::Memory {
+        return moving::open(args, context).await;
+    }
+    if args.migrate_to.is_some() {
+        return Err(Error::invalid(
+            "--migrate-to moves what is in memory: it goes with --db memory:, and outlast copy \
+             moves one database to another",
+        ));
     }
     let access = if args.file.is_some() { Access::Create } else { Access::Write };
-    context.open(access).await
+    context.open(access).await.map(Opened::Store)
 }

@@ -1,9 +1,11 @@
 //! Where one kind stands.
 
+use crate::migration::ledger::Row;
 use crate::migration::{Phase, Policy};
 
 /// Where one kind stands, as far as its writes are concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
 pub struct Course {
     /// How far it has moved.
     pub phase: Phase,
@@ -36,6 +38,15 @@ impl Course {
             backfilled: false,
             whole: true,
         }
+    }
+
+    /// That of a kind whose ledger has been moved to a row, and of which memory goes on having
+    /// what it has.
+    pub fn after(self, row: &Row) -> Self {
+        let (phase, epoch, lineage) = (row.phase, row.epoch, row.lineage);
+        let stays = self.phase > Phase::Memory && phase > Phase::Memory;
+        let whole = self.whole || !stays;
+        Self { phase, epoch, lineage, backfilled: self.backfilled && stays, whole, ..self }
     }
 
     /// Whether the database keeps a copy, or more.

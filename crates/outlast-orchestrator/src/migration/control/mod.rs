@@ -5,6 +5,7 @@
 //! [`Event::Write`] and the answers to it come one write at a time, under the turn.
 
 mod course;
+pub(crate) mod rules;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,9 @@ use outlast_core::{CommitId, Durability, ErrorKind, Key, Kind};
 
 use super::Phase;
 pub use course::Course;
+use rules::broken;
+#[cfg(feature = "mutants")]
+pub use rules::{mend_rules, without};
 
 /// Whether the database can be written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +42,8 @@ pub struct Footprint {
 pub struct Doubt {
     /// Their names.
     pub commits: BTreeSet<CommitId>,
-    /// What they write. None of it is written until the doubt is settled.
+    /// What they write, in memory too: a commit is rolled forward whole. None of it is written
+    /// until the doubt is settled.
     pub keys: BTreeSet<Key>,
 }
 
@@ -78,6 +83,8 @@ pub enum FarAnswer {
     Fenced(BTreeSet<Kind>),
     /// None of it is, because of what it says.
     Refused,
+    /// It was not sent, since the terms had changed by then.
+    Late,
 }
 
 /// What to do next.
@@ -85,7 +92,8 @@ pub enum FarAnswer {
 pub enum Effect {
     /// Bring the copies of these up to date first.
     Clean(Vec<Key>),
-    /// Write to the database what [`Control::goes_far`] accepts.
+    /// Write to the database what [`Control::is_sent`] accepts, if [`Control::is_current`] still
+    /// says so.
     WriteFar,
     /// Write to memory.
     WriteNear,
@@ -123,9 +131,14 @@ pub struct Control {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Writing {
+    /// What it was planned under.
+    term: u64,
     commits: Vec<Footprint>,
     /// Whether copies were already brought up to date for it.
     cleaned: bool,
+    /// What of it goes to the database. That is decided once: what is behind when the database
+    /// is asked may be another set than what is behind when it has answered.
+    sent: BTreeSet<Key>,
     /// Whether the database has it.
     far: bool,
 }
@@ -159,24 +172,24 @@ impl Control {
                 if term != self.term || self.writing.is_some() {
                     return vec![Effect::Answer(Verdict::Raced)];
                 }
-                self.writing = Some(Writing { commits, cleaned: false, far: false });
+                let sent = BTreeSet::new();
+                self.writing = Some(Writing { term, commits, cleaned: false, sent, far: false });
                 return self.proceed();
             }
-            Event::Cleaned(true) => return self.proceed(),
-            Event::Cleaned(false) => return self.end(Verdict::Raced),
+            Event::Cleaned(true) if self.is_current() || broken("cleaned_unchecked") => {
+                return self.proceed();
+            }
+            Event::Cleaned(_) => return self.end(Verdict::Raced),
             Event::Far(answer) => return self.answered(answer),
             Event::Near(applied) => return self.published(applied),
             Event::Away(kind, why) => self.away(kind, why),
             Event::Up => {
                 if self.doubt.is_none() && self.link != Link::Up {
                     self.link = Link::Up;
-                    self.term += 1;
+                    self.term += u64::from(!broken("stale_terms"));
                 }
             }
-            Event::Settled => {
-                self.doubt = None;
-                self.term += 1;
-            }
+            Event::Settled => self.settled(),
             Event::Moved(kind, course) => self.moved(kind, course),
             Event::Fenced(kinds) => self.fence(&kinds),
         }
@@ -194,7 +207,7 @@ impl Control {
         let behind: BTreeSet<&Key> =
             keys.filter(|key| self.is_mirrored(key) && self.is_behind(key)).collect();
         if behind.is_empty() {
-            return vec![Effect::WriteFar];
+            return self.send();
         }
         if writing.cleaned {
             return self.end(Verdict::Raced);
@@ -204,6 +217,16 @@ impl Control {
             writing.cleaned = true;
         }
         vec![Effect::Clean(behind)]
+    }
+
+    fn send(&mut self) -> Vec<Effect> {
+        let keys = self.writing.iter().flat_map(|writing| &writing.commits);
+        let keys = keys.flat_map(|commit| &commit.keys);
+        let sent = keys.filter(|key| self.goes_far(key)).cloned().collect();
+        if let Some(writing) = &mut self.writing {
+            writing.sent = sent;
+        }
+        vec![Effect::WriteFar]
     }
 
     /// Whether a commit is acknowledged only once the database has it.
@@ -223,6 +246,7 @@ impl Control {
             FarAnswer::Unknown(why) => return self.doubted(why),
             FarAnswer::Fenced(kinds) => self.fence(&kinds),
             FarAnswer::Refused => return self.end(Verdict::Refused),
+            FarAnswer::Late => {}
         }
         self.end(Verdict::Raced)
     }
@@ -230,16 +254,17 @@ impl Control {
     /// The database may have what is being written.
     fn doubted(&mut self, why: String) -> Vec<Effect> {
         if let Some(writing) = self.writing.take() {
-            let far = |key: &&Key| self.goes_far(key);
-            let commits = writing
-                .commits
-                .iter()
-                .filter(|commit| commit.keys.iter().any(|k| self.goes_far(k)));
-            let doubt = Doubt {
-                commits: commits.clone().map(|commit| commit.id).collect(),
-                keys: commits.flat_map(|commit| commit.keys.iter().filter(far)).cloned().collect(),
-            };
-            self.doubt = Some(doubt);
+            let is_sent =
+                |commit: &&Footprint| commit.keys.iter().any(|k| writing.sent.contains(k));
+            let commits: Vec<&Footprint> = writing.commits.iter().filter(is_sent).collect();
+            let held = |key: &&Key| !broken("holds_sent_only") || writing.sent.contains(*key);
+            let keys = commits.iter().flat_map(|commit| &commit.keys).filter(held);
+            if broken("nosettle") {
+                self.dirty.extend(keys.cloned());
+            } else {
+                let commits = commits.iter().map(|commit| commit.id).collect();
+                self.doubt = Some(Doubt { commits, keys: keys.cloned().collect() });
+            }
         }
         self.away(ErrorKind::Unavailable, why);
         vec![Effect::Keep, Effect::Answer(Verdict::Raced)]
@@ -258,12 +283,14 @@ impl Control {
             return self.end(Verdict::Raced);
         }
         if let Some(writing) = self.writing.take() {
-            let keys = writing.commits.into_iter().flat_map(|commit| commit.keys);
-            for key in keys {
-                let stays = !writing.far || self.is_behind(&key);
-                if stays && self.is_mirrored(&key) {
-                    self.dirty.insert(key);
-                }
+            let stays = |key: &Key| match broken("marks_by_behind") {
+                false => !writing.sent.contains(key),
+                true => !writing.far || self.is_behind(key),
+            };
+            let keys = writing.commits.iter().flat_map(|commit| &commit.keys);
+            let keys: Vec<Key> = keys.filter(|key| stays(key)).cloned().collect();
+            if !broken("nodirty") {
+                self.mark(keys);
             }
         }
         vec![Effect::Answer(Verdict::Applied)]
@@ -274,14 +301,25 @@ impl Control {
         vec![Effect::Answer(verdict)]
     }
 
+    /// What was in doubt is written again from here on, and may lack in the database even so:
+    /// what of a commit was behind when it was sent.
+    fn settled(&mut self) {
+        self.term += 1;
+        if let Some(doubt) = self.doubt.take()
+            && !broken("settles_unmarked")
+        {
+            self.mark(doubt.keys);
+        }
+    }
+
     fn away(&mut self, kind: ErrorKind, why: String) {
-        if self.link == Link::Up {
+        if self.link == Link::Up && !broken("stale_terms") {
             self.term += 1;
         }
         self.link = Link::Down(kind, why);
         for course in self.courses.values_mut().filter(|course| course.phase == Phase::Joint) {
             course.phase = Phase::Shadow;
-            course.owed = true;
+            course.owed = !broken("forgets_owed");
         }
     }
 
@@ -301,7 +339,10 @@ impl Control {
             self.dirty.retain(|key| key.kind != kind);
             self.shipping.retain(|key| key.kind != kind);
         }
-        self.courses.insert(kind, course);
+        // Who found out meanwhile that it is not ours any more stays right.
+        let fenced = self.courses.get(&kind).is_some_and(|before| before.fenced);
+        let fenced = fenced && !broken("unfences");
+        self.courses.insert(kind, Course { fenced: course.fenced || fenced, ..course });
     }
 
     /// Notes that the copies of these are behind.
@@ -330,7 +371,7 @@ impl Control {
     /// Takes these, to be shipped, if they are behind.
     pub fn take_these(&mut self, keys: &[Key]) {
         for key in keys {
-            if self.dirty.remove(key) {
+            if self.dirty.remove(key) && !broken("clears_early") {
                 self.shipping.insert(key.clone());
             }
         }
@@ -352,9 +393,11 @@ impl Control {
         self.courses.remove(kind);
     }
 
-    /// Notes that all that memory had of a kind was shipped.
-    pub fn backfilled(&mut self, kind: &Kind) {
-        if let Some(course) = self.courses.get_mut(kind) {
+    /// Notes that all that memory had of a kind was shipped to a lineage, unless it has left that
+    /// since: what it went to then has not been filled.
+    pub fn backfilled(&mut self, kind: &Kind, lineage: u16) {
+        let here = |course: &&mut Course| course.lineage == lineage || broken("fills_any_lineage");
+        if let Some(course) = self.courses.get_mut(kind).filter(here) {
             course.backfilled = true;
         }
     }
@@ -364,9 +407,23 @@ impl Control {
         self.is_mirrored(key) && !self.is_behind(key)
     }
 
+    /// Whether what is being written sends this to the database.
+    pub fn is_sent(&self, key: &Key) -> bool {
+        self.writing.as_ref().is_some_and(|writing| match broken("sends_by_behind") {
+            false => writing.sent.contains(key),
+            true => self.goes_far(key),
+        })
+    }
+
+    /// Whether what is being written was planned under the present terms.
+    pub fn is_current(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| writing.term == self.term)
+    }
+
     /// Whether the copy of this is behind.
     pub fn is_behind(&self, key: &Key) -> bool {
-        self.dirty.contains(key) || self.shipping.contains(key)
+        let ships = self.shipping.contains(key) && !broken("ignores_shipping");
+        self.dirty.contains(key) || ships
     }
 
     fn is_mirrored(&self, key: &Key) -> bool {
@@ -396,6 +453,16 @@ impl Control {
     /// The number of the present terms.
     pub fn term(&self) -> u64 {
         self.term
+    }
+
+    /// The same at another term, for telling apart what differs in more than how often the terms
+    /// changed. Plans from before are to be given a term that is neither.
+    pub fn at_term(mut self, term: u64) -> Self {
+        if let Some(writing) = &mut self.writing {
+            writing.term = if writing.term == self.term { term } else { 0 };
+        }
+        self.term = term;
+        self
     }
 
     /// Whether the database can be written.

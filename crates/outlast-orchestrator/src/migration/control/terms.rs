@@ -2,6 +2,7 @@
 
 use outlast_core::{Durability, ErrorKind, Key, Terms};
 
+use super::rules::broken;
 use super::{Control, Course, Footprint, Link};
 use crate::migration::{Phase, Policy, lineage};
 
@@ -39,7 +40,8 @@ impl Control {
             );
             return Terms::Refuses(ErrorKind::Fenced, why);
         }
-        if self.doubt().is_some_and(|doubt| doubt.keys.contains(key)) {
+        let doubted = self.doubt().is_some_and(|doubt| doubt.keys.contains(key));
+        if doubted && !broken("writes_in_doubt") {
             let why = format!(
                 "{key} is held: the database may have a write of it and has not said so yet; try \
                  again once it answers"
@@ -47,9 +49,21 @@ impl Control {
             return Terms::Refuses(ErrorKind::Unavailable, why);
         }
         match (course.phase, self.link()) {
+            (Phase::Mirror, _) if broken("acklie") => Terms::Gives(Durability::Durable),
             (Phase::Memory | Phase::Mirror, _) => Terms::Gives(self.base()),
             (_, Link::Up) => Terms::Gives(Durability::Durable),
             (_, Link::Down(cause, why)) => away(course, self.base(), key, *cause, why),
+        }
+    }
+
+    /// What was done for something that was written before and is only asked for again. It need
+    /// not have been written under the present terms.
+    pub fn terms_again(&self, key: &Key) -> Terms {
+        match self.terms(key) {
+            Terms::Gives(_) if self.is_behind(key) && !broken("repeats_as_new") => {
+                Terms::Gives(self.base())
+            }
+            terms => terms,
         }
     }
 }

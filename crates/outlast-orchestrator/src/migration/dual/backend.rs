@@ -1,6 +1,6 @@
 //! The pair as a backend.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -139,13 +139,9 @@ impl Shared {
             course.phase.is_durable() && (is_up || waits)
         };
         let known = control.courses();
-        if !known.is_empty() && known.values().all(is_durable) {
-            Durability::Durable
-        } else if known.is_empty() && self.births.flags.want_any() {
-            Durability::Durable
-        } else {
-            Durability::Volatile
-        }
+        let wished = self.births.flags.want_any();
+        let all = if known.is_empty() { wished } else { known.values().all(is_durable) };
+        if all { Durability::Durable } else { Durability::Volatile }
     }
 
     async fn fetch(&self, reads: &ReadSet) -> Result<View> {
@@ -179,13 +175,14 @@ impl Shared {
             }
             if let Some(doubt) = control.doubt() {
                 let doubted = |id: &&CommitId| doubt.commits.contains(id);
-                view.unsettled = reads.commits.iter().filter(doubted).copied().collect();
+                view.unsettled.extend(reads.commits.iter().filter(doubted));
             }
             for name in names() {
                 let terms = match refusals.get(&name.kind) {
                     Some((kind, why)) => Terms::Refuses(*kind, why.clone()),
                     None if !lineage::is_callers(name.space) => outside(name),
                     None if rotten.contains(name) => damaged(name),
+                    None if !view.commits.is_empty() => control.terms_again(name),
                     None => control.terms(name),
                 };
                 view.terms.insert(name.clone(), terms);
@@ -222,27 +219,21 @@ impl Shared {
             return Ok(());
         }
         let foreign = reads.commits.iter().copied().filter(|id| self.is_foreign(*id));
-        let asked = ReadSet { commits: foreign.collect(), ..ReadSet::default() };
-        let far = self.far.reader()?;
-        for (id, known) in self.far.within(far.fetch(&asked)).await?.commits {
-            view.commits.entry(id).or_insert_with(|| self.remembered(known));
+        let commits: HashSet<CommitId> = foreign.collect();
+        let asked = ReadSet { commits: commits.clone(), ..ReadSet::default() };
+        let known = match self.far.reader() {
+            Ok(far) => self.far.within(far.fetch(&asked)).await,
+            Err(error) => Err(error),
+        };
+        let Ok(known) = known else {
+            // Only the database could say.
+            view.unsettled.extend(commits);
+            return Ok(());
+        };
+        for (id, known) in known.commits {
+            view.commits.entry(id).or_insert_with(|| remembered(known));
         }
         Ok(())
-    }
-
-    /// What the database remembers of a commit, under our names.
-    fn remembered(&self, known: Remembered) -> Remembered {
-        let plain = |key: Key| {
-            let space = lineage::near_space(key.space);
-            key.in_space(space)
-        };
-        let versions = known.versions.into_iter().map(|(key, version)| (plain(key), version));
-        let appended = known.appended.into_iter();
-        Remembered {
-            versions: versions.collect(),
-            appended: appended.map(|(stream, first, last)| (plain(stream), first, last)).collect(),
-            ..known
-        }
     }
 
     /// `Fenced` if another process took one of the kinds over.
@@ -270,7 +261,8 @@ impl Shared {
             let far = |key: &Key| control.course(&key.kind).is_some_and(Course::is_mirrored);
             mirrored.into_iter().filter(far).collect()
         };
-        if !mirrored.is_empty() {
+        let is_far = !mirrored.is_empty() || self.forgets_far(plan);
+        if is_far {
             if !self.clean(&mirrored).await {
                 return Err(Error::unavailable(
                     "nothing is pruned while the database is away: it would keep what memory \
@@ -278,12 +270,18 @@ impl Shared {
                 ));
             }
             let far = self.far_plan(plan);
-            let _writer = self.far.lock().await;
-            let backend = self.far.reader()?;
             // Only what memory forgets is counted; the database is done before it.
-            while !self.far.within(backend.prune(&far, limit)).await?.done {}
+            self.far.lock().await.prune(&far).await?;
         }
         self.near.prune(plan, limit).await
+    }
+
+    /// Whether commits are to be forgotten that the database remembers, too.
+    fn forgets_far(&self, plan: &PrunePlan) -> bool {
+        let control = self.control();
+        *control.link() == Link::Up
+            && control.courses().values().any(Course::is_mirrored)
+            && plan.items.iter().any(|item| named(item).is_none())
     }
 
     fn far_plan(&self, plan: &PrunePlan) -> PrunePlan {
@@ -316,11 +314,33 @@ impl Shared {
             }
             self.give_up().await;
         }
+        let behind = self.control().behind(None);
+        if behind > 0 && !self.closed.is_set() {
+            tracing::warn!(behind, "closed with changes that never reached the database");
+        }
         self.closed.set();
         self.work.notify_waiters();
         self.lost.notify_waiters();
+        // Whoever is taking the database up again ends first.
+        let _turn = self.turn.lock().await;
+        let _writer = self.far.lock().await;
         let far = self.far.leave().await;
         self.near.close().await.and(far)
+    }
+}
+
+/// What the database remembers of a commit, under our names.
+fn remembered(known: Remembered) -> Remembered {
+    let plain = |key: Key| {
+        let space = lineage::near_space(key.space);
+        key.in_space(space)
+    };
+    let versions = known.versions.into_iter().map(|(key, version)| (plain(key), version));
+    let appended = known.appended.into_iter();
+    Remembered {
+        versions: versions.collect(),
+        appended: appended.map(|(stream, first, last)| (plain(stream), first, last)).collect(),
+        ..known
     }
 }
 

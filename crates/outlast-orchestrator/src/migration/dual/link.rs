@@ -1,11 +1,11 @@
 //! Looking after a database that is away: trying it again, settling what it may have, telling the
 //! ledger what was done without it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
-use outlast_core::{Error, Kind, ReadSet, Result};
+use outlast_core::{Error, ReadSet, Result};
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
@@ -13,7 +13,7 @@ use crate::migration::Phase;
 use crate::migration::apply::roll_forward;
 use crate::migration::control::{Course, Event, Link};
 use crate::migration::far::Writer;
-use crate::migration::ledger::{self, Row};
+use crate::migration::ledger::Row;
 
 /// The longest sleep, so that a prober notices when its store is gone.
 const NAP: Duration = Duration::from_secs(1);
@@ -44,47 +44,33 @@ impl Shared {
     pub(crate) async fn come_back(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         let mut writer = self.far.lock().await;
+        if self.closed.is_set() {
+            return Err(Error::closed("the store was closed"));
+        }
         writer.reconnect().await?;
         let lost = writer.check().await?;
-        let lost = self.reclaim(&mut writer, lost).await?;
         if !lost.is_empty() {
             self.step(Event::Fenced(lost));
         }
+        self.follow(&writer);
         self.settle(&mut writer).await?;
         self.repay(&mut writer).await?;
+        // Reading is not enough: a full disk reads well.
+        writer.try_out().await?;
         self.step(Event::Up);
         self.work.notify_waiters();
         Ok(())
     }
 
-    /// Of rows that are not as we know them: those that we wrote ourselves, without being told so,
-    /// count, and the others are lost.
-    pub(crate) async fn reclaim(
-        &self,
-        writer: &mut Writer<'_>,
-        suspects: BTreeSet<Kind>,
-    ) -> Result<BTreeSet<Kind>> {
-        if suspects.is_empty() {
-            return Ok(suspects);
-        }
-        let mut there = ledger::read(&*self.far.reader()?).await?;
-        let mut lost = BTreeSet::new();
-        for kind in suspects {
-            writer.session.rows.remove(&kind);
-            match there.remove(&kind) {
-                Some((row, version)) if row.owner.as_ref() == Some(&self.births.owner) => {
-                    let course = self.control().course(&kind).cloned();
-                    let course = course.unwrap_or_else(Course::memory);
-                    let phase = if course.owed { course.phase } else { row.phase };
-                    let lineage = row.lineage;
-                    let next = Course { phase, epoch: row.epoch, lineage, ..course };
-                    writer.session.rows.insert(kind.clone(), (row, version));
-                    self.step(Event::Moved(kind, next));
-                }
-                _ => drop(lost.insert(kind)),
+    /// Takes moves as made that the ledger has: the answer to them got lost.
+    pub(crate) fn follow(&self, writer: &Writer<'_>) {
+        for (kind, (row, _)) in &writer.session.rows {
+            let course = self.control().course(kind).cloned().unwrap_or_else(Course::memory);
+            if row.epoch <= course.epoch || course.owed || course.fenced {
+                continue;
             }
+            self.step(Event::Moved(kind.clone(), course.after(row)));
         }
-        Ok(lost)
     }
 
     /// Finds out what became of what was in doubt. A row of the ledger is written first: a write

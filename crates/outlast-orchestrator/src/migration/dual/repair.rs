@@ -95,8 +95,15 @@ impl Shared {
                 false
             }
             Err(error) if error.kind() == outlast_core::ErrorKind::Fenced => {
-                let lost = writer.check().await.unwrap_or_default();
-                self.step(Event::Fenced(lost));
+                match writer.check().await {
+                    Ok(lost) => {
+                        writer.session.forget(&lost);
+                        self.step(Event::Fenced(lost));
+                    }
+                    Err(error) => {
+                        self.step(Event::Away(error.kind(), error.to_string()));
+                    }
+                }
                 false
             }
             Err(error) if guard.keys.len() == 1 => {

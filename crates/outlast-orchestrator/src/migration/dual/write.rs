@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use outlast_core::{
-    Attributes, Commit, Durability, Error, ErrorKind, Key, ReadSet, Result, Terms, WriteSet,
-    Written,
+    Attributes, Commit, Durability, Error, Key, ReadSet, Result, Terms, WriteSet, Written,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
@@ -155,29 +154,38 @@ impl Shared {
 
     async fn write_far(&self, set: &WriteSet) -> Sent {
         let mut writer = self.far.lock().await;
-        let (commits, touches) = self.far_part(set);
-        let sent = writer.write(commits, touches).await;
-        let Sent::Answer(FarAnswer::Fenced(suspects)) = sent else { return sent };
-        match self.reclaim(&mut writer, suspects).await {
+        let Some((commits, touches)) = self.far_part(set) else {
+            return Sent::Answer(FarAnswer::Late);
+        };
+        let answer = writer.write(commits, touches).await;
+        let Sent::Answer(FarAnswer::Fenced(_)) = answer else { return answer };
+        match writer.check().await {
             // We had written those rows ourselves: plan again under what they say.
             Ok(lost) if lost.is_empty() => {
-                let why = "the ledger had moved on without an answer".to_owned();
-                Sent::Answer(FarAnswer::Away(ErrorKind::Busy, why))
+                self.follow(&writer);
+                Sent::Answer(FarAnswer::Late)
             }
-            Ok(lost) => Sent::Answer(FarAnswer::Fenced(lost)),
+            Ok(lost) => {
+                writer.session.forget(&lost);
+                Sent::Answer(FarAnswer::Fenced(lost))
+            }
             Err(error) => Sent::Answer(FarAnswer::Away(error.kind(), error.to_string())),
         }
     }
 
-    /// What of a set goes to the database, under its names there.
-    fn far_part(&self, set: &WriteSet) -> (Vec<Commit>, Vec<(Key, Attributes)>) {
+    /// What of a set goes to the database, under its names there. `None` if the terms changed
+    /// since that was decided, as when a shipment met another owner meanwhile.
+    fn far_part(&self, set: &WriteSet) -> Option<(Vec<Commit>, Vec<(Key, Attributes)>)> {
         let control = self.control();
+        if !control.is_current() {
+            return None;
+        }
         let lineage = |key: &Key| control.course(&key.kind).map_or(0, |course| course.lineage);
-        let goes = |key: &Key| control.goes_far(key);
+        let goes = |key: &Key| control.is_sent(key);
         let commits = set.commits.iter().filter_map(|each| lineage::commit(each, goes, lineage));
         let touches = set.touches.iter().filter(|(key, _)| goes(key));
         let touches = touches.map(|(key, attrs)| (lineage::far(key, lineage(key)), attrs.clone()));
-        (commits.collect(), touches.collect())
+        Some((commits.collect(), touches.collect()))
     }
 }
 

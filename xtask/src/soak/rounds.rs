@@ -1,4 +1,4 @@
-//! `soak`: the tests again and again, each round with seeds of its own, and with more kills and more
+//! The tests again and again, each round with seeds of its own, and with more kills and more
 //! windows than a change can wait for.
 //!
 //! It ends with the first failure and shows what the tests printed: the seed, and how to run just
@@ -17,31 +17,19 @@ const KILLS: &str = "1000";
 /// How many joins and batches are open at once.
 const WINDOWS: &str = "100000";
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// How many rounds
-    #[arg(long, default_value_t = 10)]
-    rounds: u32,
-    /// One line of JSON per round
-    #[arg(long)]
-    json: bool,
-    /// Only tests with this in their name, as in `kill`
-    name: Option<String>,
-}
-
-pub(crate) fn run(args: &Args) -> Result<bool> {
+pub(super) fn run(rounds: u32, name: Option<&str>, json: bool) -> Result<bool> {
     let clock = SystemClock::default();
-    for round in 1..=args.rounds {
+    for round in 1..=rounds {
         let start = clock.monotonic();
         let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-        command.args(&args.name);
+        command.args(name);
         command.env("OUTLAST_CRASH_ROUNDS", KILLS).env("OUTLAST_WINDOWS", WINDOWS);
         let mut printed = Vec::new();
         let (tally, held) = tally::run(&mut command, &mut printed)?;
         let took = clock.monotonic().saturating_sub(start);
         let part = Part::new(&format!("round {round}"), held.into(), took);
         let part = Part { tests: Some(tally), ..part };
-        if args.json {
+        if json {
             print_json(&part)?;
         } else {
             println!("{}", part.line());
