@@ -3,6 +3,7 @@
 
 mod compare;
 mod goals;
+mod migration;
 mod runs;
 
 use clap::Subcommand;
@@ -26,11 +27,15 @@ pub(crate) struct Args {
 enum Command {
     /// Do the same work by Outlast and by hand, in turns, and print one row per goal
     Compare(compare::Args),
+    /// Measure the phases of a move to a database, the moves, and an outage
+    Migration(migration::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    if let Some(Command::Compare(args)) = &args.command {
-        return compare::run(args);
+    match &args.command {
+        Some(Command::Compare(args)) => return compare::run(args),
+        Some(Command::Migration(args)) => return migration::run(args),
+        None => {}
     }
     let mut command = cargo(&["bench", "--package", "outlast-benches", "--locked", "--"]);
     if args.quick {

@@ -239,8 +239,11 @@ impl Shared {
     }
 }
 
-/// The kinds of names that were never met.
-pub(crate) fn unmet<'a>(shared: &Shared, names: impl Iterator<Item = &'a Key>) -> BTreeSet<Kind> {
+/// The kinds of names that were never met, and the number of the terms at this moment.
+pub(crate) fn unmet<'a>(
+    shared: &Shared,
+    names: impl Iterator<Item = &'a Key>,
+) -> (BTreeSet<Kind>, u64) {
     let control = shared.control();
     let mut unmet = BTreeSet::new();
     for name in names {
@@ -248,5 +251,5 @@ pub(crate) fn unmet<'a>(shared: &Shared, names: impl Iterator<Item = &'a Key>) -
             unmet.insert(name.kind.clone());
         }
     }
-    unmet
+    (unmet, control.term())
 }

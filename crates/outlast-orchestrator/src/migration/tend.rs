@@ -92,7 +92,7 @@ impl Shared {
     }
 
     /// Keeps the file beside the database honest about what is in memory only.
-    fn note_volatile(&self) {
+    pub(crate) fn note_volatile(&self) {
         let since = *self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
         let kinds: Vec<(Kind, Phase, bool)> = {
             let control = self.control();

@@ -83,11 +83,22 @@ macro_rules! phases {
 }
 
 phases! {
-    memory_beside_sqlite_keeps_every_case: Sqlite, Memory;
     memory_mirrored_to_sqlite_keeps_every_case: Sqlite, Mirror;
     memory_shadowed_by_sqlite_keeps_every_case: Sqlite, Shadow;
-    memory_joint_with_sqlite_keeps_every_case: Sqlite, Joint;
     memory_following_sqlite_keeps_every_case: Sqlite, Live;
-    memory_mirrored_to_sled_keeps_every_case: Sled, Mirror;
     memory_following_sled_keeps_every_case: Sled, Live;
+}
+
+/// The other phases, where there is time: they differ from these in what they refuse, not in what
+/// they do.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_phase_keeps_every_case_where_there_is_time() {
+    let soak = std::env::var_os("OUTLAST_SOAK").is_some();
+    let all = [(Engine::Sqlite, Phase::Memory), (Engine::Sqlite, Phase::Joint)];
+    let more = [(Engine::Sled, Phase::Mirror), (Engine::Sled, Phase::Shadow)];
+    // Memory beside a database is quick, and always looked at.
+    let some = all.into_iter().chain(more).filter(|(_, phase)| soak || *phase == Phase::Memory);
+    for (engine, phase) in some {
+        keeps_every_case(engine, phase).await;
+    }
 }

@@ -487,7 +487,8 @@ impl Control {
 
     /// How much is behind, of one kind or of all.
     pub fn behind(&self, kind: Option<&Kind>) -> usize {
+        let Some(kind) = kind else { return self.dirty.len() + self.shipping.len() };
         let all = self.dirty.iter().chain(&self.shipping);
-        all.filter(|key| kind.is_none_or(|kind| key.kind == *kind)).count()
+        all.filter(|key| key.kind == *kind).count()
     }
 }

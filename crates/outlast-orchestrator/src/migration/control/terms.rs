@@ -3,10 +3,30 @@
 use outlast_core::{Durability, ErrorKind, Key, Terms};
 
 use super::rules::broken;
-use super::{Control, Course, Link};
-use crate::migration::{Phase, Policy};
+use super::{Control, Course, Footprint, Link};
+use crate::migration::{Phase, Policy, lineage};
 
 impl Control {
+    /// Whether any of these commits is acknowledged only once the database has it.
+    pub fn awaits_far(&self, commits: &[Footprint]) -> bool {
+        commits.iter().any(|commit| self.is_durable(commit))
+    }
+
+    /// Whether the near store takes all of these at once, as one takes everything that never
+    /// moves: [`terms`](Control::terms) would say of each that it gives the base.
+    pub fn is_plain<'a>(&self, mut names: impl Iterator<Item = &'a Key>) -> bool {
+        let is_plain = |course: &Course| !course.fenced && !course.phase.is_durable();
+        self.doubt().is_none()
+            && names.all(|name| {
+                lineage::is_callers(name.space) && self.course(&name.kind).is_some_and(is_plain)
+            })
+    }
+
+    /// Whether the copy of anything is behind and waits to be shipped.
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// What is done for an entity or a stream at this moment.
     pub fn terms(&self, key: &Key) -> Terms {
         let Some(course) = self.course(&key.kind) else {

@@ -120,15 +120,10 @@ impl Admin for Dual {
 
 impl Shared {
     pub(crate) fn info(&self) -> BackendInfo {
-        let (near, far) = (self.near.info(), self.far.info());
         BackendInfo {
-            name: "dual",
-            location: format!("{} and {}", near.location, self.far.location()),
             durability: self.durability(),
-            capabilities: Vec::new(),
-            limits: least(near.limits, far.limits),
-            read_only: false,
-            ..near
+            limits: least(self.identity.limits, self.far.limits()),
+            ..self.identity.clone()
         }
     }
 
@@ -151,20 +146,33 @@ impl Shared {
 
     async fn fetch(&self, reads: &ReadSet) -> Result<View> {
         let names = || reads.keys.iter().chain(&reads.streams);
-        let unmet = unmet(self, names());
-        let refusals = if unmet.is_empty() { Refusals::new() } else { self.meet(unmet).await };
+        let (unmet, mut term) = unmet(self, names());
+        let mut refusals = Refusals::new();
+        // Boxed, as are the others below: the future of what is seldom done is not carried along.
+        if !unmet.is_empty() {
+            refusals = Box::pin(self.meet(unmet)).await;
+            term = self.control().term();
+        }
         let is_damaged = |name: &&Key| self.is_damaged(name);
         let rotten: BTreeSet<Key> = names().filter(is_damaged).cloned().collect();
         loop {
-            let term = self.control().term();
             let mut view = self.near.fetch(reads).await?;
-            self.foreign_versions(reads, &mut view).await?;
-            self.foreign_commits(reads, &mut view).await?;
+            if !reads.versions.is_empty() {
+                Box::pin(self.foreign_versions(reads, &mut view)).await?;
+            }
+            if reads.commits.iter().any(|id| self.is_foreign(*id)) {
+                Box::pin(self.foreign_commits(reads, &mut view)).await?;
+            }
             let control = self.control();
             if control.term() != term {
+                term = control.term();
                 continue;
             }
             view.term = term;
+            // Without terms everything gets what a store usually gives, which is the same here.
+            if rotten.is_empty() && control.is_plain(names()) {
+                return Ok(view);
+            }
             if let Some(doubt) = control.doubt() {
                 let doubted = |id: &&CommitId| doubt.commits.contains(id);
                 view.unsettled.extend(reads.commits.iter().filter(doubted));
@@ -199,14 +207,19 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether an earlier process may have made a commit.
+    fn is_foreign(&self, id: CommitId) -> bool {
+        id.millis() < self.started.as_millis()
+    }
+
     /// Commits that an earlier process may have made: memory knows none of them.
     async fn foreign_commits(&self, reads: &ReadSet, view: &mut View) -> Result<()> {
-        let is_old = |id: &&CommitId| id.millis() < self.started.as_millis();
-        let commits: HashSet<CommitId> = reads.commits.iter().filter(is_old).copied().collect();
         let is_served = self.control().courses().values().any(|course| !course.whole);
-        if commits.is_empty() || !is_served {
+        if !is_served {
             return Ok(());
         }
+        let foreign = reads.commits.iter().copied().filter(|id| self.is_foreign(*id));
+        let commits: HashSet<CommitId> = foreign.collect();
         let asked = ReadSet { commits: commits.clone(), ..ReadSet::default() };
         let known = match self.far.reader() {
             Ok(far) => self.far.within(far.fetch(&asked)).await,
@@ -296,6 +309,7 @@ impl Shared {
                     break;
                 }
             }
+            self.note_volatile();
             if let Err(error) = self.level().await {
                 tracing::debug!(%error, "the next start has to look at more");
             }
@@ -307,6 +321,7 @@ impl Shared {
         }
         self.closed.set();
         self.work.notify_waiters();
+        self.lost.notify_waiters();
         // Whoever is taking the database up again ends first.
         let _turn = self.turn.lock().await;
         let _writer = self.far.lock().await;

@@ -26,7 +26,7 @@ pub(super) async fn probe(shared: Weak<Shared>) {
             return;
         }
         if *shared.control().link() == Link::Up {
-            let woken = shared.work.notified();
+            let woken = shared.lost.notified();
             let _ = timeout(NAP.min(shared.pace.probe), woken).await;
             continue;
         }

@@ -13,11 +13,11 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Backend, Epoch, Key, Kind, Timestamp, WriteSet};
+use outlast_core::{Backend, BackendInfo, Epoch, Key, Kind, Timestamp, WriteSet};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use damaged::Damaged;
@@ -82,6 +82,8 @@ pub struct Dual {
 
 pub(crate) struct Shared {
     pub(crate) near: Arc<dyn Backend>,
+    /// What is told of the pair, as far as it never changes.
+    identity: BackendInfo,
     pub(crate) far: Arc<Far>,
     /// Makes another store in memory, for rehearsals.
     spare: Near,
@@ -108,8 +110,12 @@ pub(crate) struct Shared {
     started: Timestamp,
     /// Since when the database has been away.
     pub(crate) away_since: Mutex<Option<Timestamp>>,
-    /// Something is behind, or the database is away.
+    /// Something is behind.
     pub(crate) work: Notify,
+    /// Whoever ships waits until something is.
+    rests: AtomicBool,
+    /// The database is away.
+    lost: Notify,
     pub(crate) closed: Flag,
 }
 
@@ -135,6 +141,7 @@ impl Dual {
         let shared = Arc::new(Shared {
             started: far.clock.now(),
             control: Mutex::new(Control::over(near.info().durability)),
+            identity: identity(near.info(), &far),
             near,
             spare,
             far,
@@ -151,6 +158,8 @@ impl Dual {
             progress: Mutex::default(),
             away_since: Mutex::default(),
             work: Notify::new(),
+            rests: AtomicBool::new(false),
+            lost: Notify::new(),
             closed: Flag::default(),
         });
         Self { shared }
@@ -192,6 +201,7 @@ impl Shared {
             (false, None) => {
                 *since = Some(self.far.clock.now());
                 self.work.notify_waiters();
+                self.lost.notify_one();
             }
             _ => {}
         }
@@ -218,5 +228,15 @@ impl Shared {
     /// The lineage a name belongs to in the database.
     pub(crate) fn lineage(&self, kind: &Kind) -> u16 {
         self.control().course(kind).map_or(0, |course| course.lineage)
+    }
+}
+
+fn identity(near: BackendInfo, far: &Far) -> BackendInfo {
+    BackendInfo {
+        name: "dual",
+        location: format!("{} and {}", near.location, far.location()),
+        capabilities: Vec::new(),
+        read_only: false,
+        ..near
     }
 }

@@ -1,5 +1,6 @@
 //! Shipping what is behind, in the background and on demand.
 
+use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
@@ -29,9 +30,12 @@ pub(super) async fn ship(shared: Weak<Shared>) {
             Some(false) => STUCK,
             None => {
                 let woken = shared.work.notified();
+                // Before it is looked whether anything is behind: what comes later wakes us.
+                shared.rests.store(true, Ordering::Relaxed);
                 if shared.control().behind(None) == 0 {
                     let _ = timeout(NAP, woken).await;
                 }
+                shared.rests.store(false, Ordering::Relaxed);
                 Duration::from_millis(1)
             }
         };

@@ -1,15 +1,17 @@
 //! Carrying out what the machine decides about a write.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use outlast_core::{
     Attributes, Commit, Durability, Error, Key, ReadSet, Result, Terms, WriteSet, Written,
 };
 use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
 
 use super::{Shared, Tally};
-use crate::migration::control::{Effect, Event, FarAnswer, Footprint, Link, Verdict};
+use crate::migration::control::{Control, Effect, Event, FarAnswer, Footprint, Link, Verdict};
 use crate::migration::far::Sent;
 use crate::migration::lineage;
 use crate::telemetry;
@@ -19,44 +21,76 @@ type Turn = OwnedMutexGuard<()>;
 /// Transient attributes of entities, under their names in the database.
 type Touches = Vec<(Key, Attributes)>;
 
+/// What to do for a write of memory alone, or the footprints of one of both stores.
+type Begun = std::result::Result<Vec<Effect>, Vec<Footprint>>;
+
 impl Shared {
     /// Writes a set. What the database takes part in goes on when the caller is gone.
     pub(crate) async fn write(self: &Arc<Self>, set: &WriteSet) -> Result<Written> {
         let turn = self.turn.clone().lock_owned().await;
+        let footprints = match self.begin_near(set, footprints(set)) {
+            Ok(effects) => return self.write_near(set, &effects).await,
+            Err(footprints) => footprints,
+        };
         if self.near.fetch(&ReadSet::default()).await?.revision != set.base {
             return Ok(Written::Raced);
         }
-        let footprints = footprints(set);
         let label = self.label(&footprints);
         let effects = self.step(Event::Write(set.term, footprints));
         match effects.as_slice() {
             [Effect::Answer(_)] => return Ok(Written::Raced),
-            // Memory takes it at once, so there is nothing that could be cut off.
-            [Effect::WriteNear] => {
-                let written = self.near.write(set).await;
-                self.step(Event::Near(matches!(written, Ok(Written::Applied(_)))));
-                self.work.notify_one();
-                if set.commits.iter().any(|commit| self.is_weakened(commit)) {
-                    Tally::add(&self.tally.volatile_acks, set.commits.len() as u64);
-                    metrics::counter!(telemetry::MIGRATION_VOLATILE)
-                        .increment(set.commits.len() as u64);
-                }
-                return written.map(|written| labelled(written, label));
-            }
+            [Effect::WriteNear] => return self.write_near(set, &effects).await,
             _ => {}
         }
-        let (shared, set) = (self.clone(), set.clone());
-        let written = tokio::spawn(async move { shared.carry_out(turn, &set, effects).await });
-        let written = written.await;
+        let written = self.start(turn, set, effects).await;
         let written = written.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")));
         written.map(|written| labelled(written, label))
     }
 
-    /// Whether memory alone has a commit that would be durable, were the database there.
-    fn is_weakened(&self, commit: &Commit) -> bool {
-        let control = self.control();
-        let mut keys = commit.versions.iter().map(|version| &version.key);
-        *control.link() != Link::Up && keys.any(|key| control.phase(&key.kind).is_durable())
+    /// Tells the machine of a write in which only memory takes part; gives the footprints back
+    /// if the database does, too.
+    fn begin_near(&self, set: &WriteSet, commits: Vec<Footprint>) -> Begun {
+        let mut control = self.control();
+        if control.awaits_far(&commits) {
+            return Err(commits);
+        }
+        Ok(control.step(Event::Write(set.term, commits)))
+    }
+
+    /// Memory takes it at once, so there is nothing that could be cut off, and it says itself
+    /// whether it was planned on what is there. The link stays as it is.
+    async fn write_near(&self, set: &WriteSet, effects: &[Effect]) -> Result<Written> {
+        if effects != [Effect::WriteNear] {
+            return Ok(Written::Raced);
+        }
+        let written = self.near.write(set).await;
+        let (base, is_behind, is_weak) = {
+            let mut control = self.control();
+            control.step(Event::Near(matches!(written, Ok(Written::Applied(_)))));
+            let is_weak = set.commits.iter().any(|commit| is_weakened(&control, commit));
+            (control.base(), control.has_dirty(), is_weak)
+        };
+        // Whoever ships does not rest before nothing is behind, so most need not be woken.
+        if is_behind && self.rests.swap(false, Ordering::Relaxed) {
+            self.work.notify_one();
+        }
+        if is_weak {
+            Tally::add(&self.tally.volatile_acks, set.commits.len() as u64);
+            metrics::counter!(telemetry::MIGRATION_VOLATILE).increment(set.commits.len() as u64);
+        }
+        written.map(|written| labelled(written, base))
+    }
+
+    /// Carries out a write in a task of its own. Not part of [`write`](Shared::write), whose
+    /// future would have room for that of the task, too.
+    fn start(
+        self: &Arc<Self>,
+        turn: Turn,
+        set: &WriteSet,
+        effects: Vec<Effect>,
+    ) -> JoinHandle<Result<Written>> {
+        let (shared, set) = (self.clone(), set.clone());
+        tokio::spawn(async move { shared.carry_out(turn, &set, effects).await })
     }
 
     /// The most that any of the commits survives. What each of them does, its plan said.
@@ -150,6 +184,12 @@ impl Shared {
         let touches = touches.map(|(key, attrs)| (lineage::far(key, lineage(key)), attrs.clone()));
         Some((commits.collect(), touches.collect()))
     }
+}
+
+/// Whether memory alone has a commit that would be durable, were the database there.
+fn is_weakened(control: &Control, commit: &Commit) -> bool {
+    let mut keys = commit.versions.iter().map(|version| &version.key);
+    *control.link() != Link::Up && keys.any(|key| control.phase(&key.kind).is_durable())
 }
 
 fn labelled(written: Written, label: Durability) -> Written {

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outlast_core::{Backend, BackendInfo, Clock, Error, ErrorKind, IdSource, Result};
+use outlast_core::{Backend, BackendInfo, Clock, Error, ErrorKind, IdSource, Limits, Result};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -86,6 +86,11 @@ impl Far {
     /// What the database is; the last known, while nothing is open.
     pub(crate) fn info(&self) -> BackendInfo {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).info.clone()
+    }
+
+    /// What fits into it.
+    pub(crate) fn limits(&self) -> Limits {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).info.limits
     }
 
     /// Where it is, without secrets.
