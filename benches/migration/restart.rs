@@ -18,11 +18,11 @@ pub(crate) async fn measure(entities: u64) {
         let moves = migration.rollback(&job(), Phase::Shadow, true).await.unwrap();
         migration.close().await.unwrap();
         drop(migration);
-        let moved = moves.first().unwrap();
+        let back = moves.first().unwrap();
         let name = engine.as_str();
         let what = format!("{name}: rollback with {entities} entities, ledger to pointer, ms");
-        Row::at_most("M2", &what, moved.flip_us as f64 / 1e3, 1.0)
-            .note(format!("writes were held for {:.1} ms in all", moved.held_us as f64 / 1e3))
+        Row::at_most("M2", &what, back.flip_us as f64 / 1e3, 1.0)
+            .note(format!("writes were held for {:.1} ms in all", back.held_us as f64 / 1e3))
             .print();
         let start = Instant::now();
         let migration = world.open(true).await;

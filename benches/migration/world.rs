@@ -71,6 +71,7 @@ pub(crate) async fn fill(store: &Store, count: u64) {
 }
 
 /// What every caller does: read an entity, check the move, write it, be told.
+#[allow(clippy::unnecessary_wraps)] // What an update asks for.
 pub(crate) fn turn(job: &mut Job) -> outlast::Result<()> {
     job.status = match job.status {
         JobStatus::Ready => JobStatus::Busy,

@@ -177,10 +177,17 @@ fn order(form: Form) -> Result<Vec<Row>> {
     Ok(told("P8", own("lab", "order::", &[("OUTLAST_HISTORIES", 200 * form.times)])?))
 }
 
-/// The place of the tests that move live state from one store to another.
-#[allow(clippy::unnecessary_wraps)]
-fn migration(_: Form) -> Result<Vec<Row>> {
-    Ok(vec![Row::new("P9", "all", "not_run", "the migration has no tests here yet")])
+fn migration(form: Form) -> Result<Vec<Row>> {
+    let states = 60_000 * form.times;
+    let mut env = vec![("OUTLAST_MODEL_STATES", states.to_string())];
+    if form.times > 1 {
+        env.push(("OUTLAST_SOAK", "1".to_owned()));
+    }
+    let args = ["-p", "outlast-orchestrator", "--test", "migration", "--test", "model", "--"];
+    // Stopped and killed after every step, the database away or silent, and every order of events.
+    let wanted = ["steps::", "outage::", "durable::", "incidents::", "nothing_is_lost"];
+    let args: Vec<&str> = args.into_iter().chain(wanted).collect();
+    Ok(vec![counted("P9", "all", &tests(&args, &env)?)])
 }
 
 fn recovery(form: Form) -> Result<Vec<Row>> {

@@ -17,6 +17,9 @@ const KILLS: &str = "1000";
 /// How many joins and batches are open at once.
 const WINDOWS: &str = "100000";
 
+/// States of the model of a move that are made from each start.
+const STATES: &str = "4000000";
+
 pub(super) fn run(rounds: u32, name: Option<&str>, json: bool) -> Result<bool> {
     let clock = SystemClock::default();
     for round in 1..=rounds {
@@ -24,6 +27,7 @@ pub(super) fn run(rounds: u32, name: Option<&str>, json: bool) -> Result<bool> {
         let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
         command.args(name);
         command.env("OUTLAST_CRASH_ROUNDS", KILLS).env("OUTLAST_WINDOWS", WINDOWS);
+        command.env("OUTLAST_SOAK", "1").env("OUTLAST_MODEL_STATES", STATES);
         let mut printed = Vec::new();
         let (tally, held) = tally::run(&mut command, &mut printed)?;
         let took = clock.monotonic().saturating_sub(start);

@@ -12,7 +12,7 @@ use crate::led::Led;
 use crate::world::{Engine, World};
 
 /// A case that takes longer than this hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Copy)]
 struct InPhase(Engine, Phase);

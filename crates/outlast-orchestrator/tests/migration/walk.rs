@@ -25,7 +25,7 @@ async fn a_kind_walks_to_live_and_back_and_nothing_is_lost() {
             assert_eq!(compared.entities, 300);
             assert_eq!(
                 compared.versions,
-                300 + 10 * u64::from(notes.get("n0").await.unwrap().version.n as u32 - 1)
+                300 + 10 * (notes.get("n0").await.unwrap().version.n - 1)
             );
         }
         migration.close().await.unwrap();

@@ -3,6 +3,7 @@
 
 // Every step of the model is an option: it is possible or not.
 #![allow(clippy::option_option, clippy::unnecessary_wraps, clippy::trivially_copy_pass_by_ref)]
+#![allow(clippy::items_after_statements)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "migration")]
 

@@ -1,6 +1,7 @@
 //! Recovery, over every backend.
 
 #![cfg(all(feature = "recovery", target_os = "linux"))]
+#![allow(clippy::print_stdout)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::large_futures)]
 

@@ -141,7 +141,7 @@ impl Dual {
         let shared = Arc::new(Shared {
             started: far.clock.now(),
             control: Mutex::new(Control::over(near.info().durability)),
-            identity: identity(near.info(), &far),
+            identity: identity(&near.info(), &far),
             near,
             spare,
             far,
@@ -231,12 +231,12 @@ impl Shared {
     }
 }
 
-fn identity(near: BackendInfo, far: &Far) -> BackendInfo {
+fn identity(near: &BackendInfo, far: &Far) -> BackendInfo {
     BackendInfo {
         name: "dual",
         location: format!("{} and {}", near.location, far.location()),
         capabilities: Vec::new(),
         read_only: false,
-        ..near
+        ..near.clone()
     }
 }
