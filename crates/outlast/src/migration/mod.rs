@@ -59,6 +59,56 @@ pub async fn open(database: Option<&Location>, options: Options) -> Result<Migra
     Migration::open(near, place, options).await
 }
 
+/// Opens a database, and beside it another one that its kinds can move to, by the same phases and
+/// back, while they are used. A commit is durable in each of them.
+///
+/// After a crash both are brought up to date from their change feeds.
+///
+/// Errors: `Invalid` if either of them is memory; `Fenced` if a live process moves the first;
+/// `Unsupported` if a kind of it lies where an earlier move left it under another lineage: copy it
+/// to a new database first; and those of [`Migration::open`].
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use outlast::migration::{Flags, Options, Phase};
+/// use outlast::{Kind, Location, Session};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let state_dir = folder.path().join("state");
+/// # let place = |name: &str| Location::Sqlite(folder.path().join(name));
+/// let (from, to) = (place("old.db"), place("new.db")); // of either backend
+/// let options = Options { flags: Flags::all(false), standby: true, state_dir, ..Options::default() };
+/// let migration = outlast::migration::between(&from, &to, options).await?;
+/// let sessions = migration.store().kind::<Session>();
+/// sessions.create("s1", &Session::new("tree", "main", migration.store().clock().now())).await?;
+/// migration.advance(&Kind::new("session")?, Phase::Live, false, |_| {}).await?;
+/// migration.close().await
+/// # }).unwrap();
+/// ```
+pub async fn between(from: &Location, to: &Location, options: Options) -> Result<Migration> {
+    if *from == Location::Memory {
+        return Err(Error::invalid("what is in memory is moved by `open`: name two databases"));
+    }
+    let place: Arc<dyn Connect> = Arc::new(Place::new(to, &options)?);
+    let source = from.backend(&OpenOptions::default(), options.store.ids.as_ref()).await?;
+    let free = match ledger::read(&*source).await {
+        Ok(rows) => check_free(&rows),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = free {
+        return refused(&*source, error).await;
+    }
+    let near: Near = {
+        let source = source.clone();
+        Arc::new(move |_| source.clone())
+    };
+    match Migration::open(near, Some(place), options).await {
+        Ok(migration) => Ok(migration),
+        Err(error) => refused(&*source, error).await,
+    }
+}
+
 /// Sees a database through its ledger, if it has one. `Fenced` if it is to be written while a
 /// live process moves a kind.
 pub(crate) async fn heed(backend: Arc<dyn Backend>, read_only: bool) -> Result<Arc<dyn Backend>> {

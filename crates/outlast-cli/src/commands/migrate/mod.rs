@@ -165,5 +165,10 @@ pub(crate) async fn open(
             "use_database wishes for kinds in a database, and none is named: add --migrate-to URL",
         ));
     }
-    outlast::migration::open(database, options).await
+    match database {
+        Some(to) if config.db != Location::Memory => {
+            outlast::migration::between(&config.db, to, options).await
+        }
+        _ => outlast::migration::open(database, options).await,
+    }
 }

@@ -73,8 +73,9 @@ pub(crate) struct RunArgs {
     #[arg(long, conflicts_with_all = ["resume", "db"])]
     no_persist: bool,
 
-    /// With --db memory: a database to move kinds to while tasks run, as outlast migrate state
-    /// orders it through the control socket; what is there already is taken up again
+    /// A database to move kinds to while tasks run, from memory (--db memory:) or from another
+    /// database, as outlast migrate state orders it through the control socket; what is there
+    /// already is taken up again
     #[arg(long, value_name = "URL", conflicts_with = "no_persist")]
     migrate_to: Option<Location>,
 
@@ -136,14 +137,8 @@ async fn open(args: &RunArgs, context: &Context) -> Result<Opened> {
         let (open, options) = (OpenOptions::default(), StoreOptions::default());
         return Location::Memory.open(open, options).await.map(Opened::Store);
     }
-    if context.config.db == Location::Memory {
+    if context.config.db == Location::Memory || args.migrate_to.is_some() {
         return moving::open(args, context).await;
-    }
-    if args.migrate_to.is_some() {
-        return Err(Error::invalid(
-            "--migrate-to moves what is in memory: it goes with --db memory:, and outlast copy \
-             moves one database to another",
-        ));
     }
     let access = if args.file.is_some() { Access::Create } else { Access::Write };
     context.open(access).await.map(Opened::Store)
