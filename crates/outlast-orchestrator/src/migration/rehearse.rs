@@ -43,7 +43,10 @@ impl Shared {
         };
         let key = Key::of(canary.clone(), Id::new(kind.as_str())?);
         let scratch = Dual::scratch(self);
-        let walked = scratch.shared.walk(&canary, &key).await;
+        // Over memory with one of its own; a store that lasts is the one that would be moved, and
+        // whoever writes it waits for the one turn there is.
+        let walker = if self.is_lasting() { self } else { &scratch.shared };
+        let walked = walker.walk(&canary, &key).await;
         let swept = self.sweep(&canary).await;
         if self.is_lasting() {
             self.sweep_near(&key).await?;

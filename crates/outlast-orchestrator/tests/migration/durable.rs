@@ -1,6 +1,7 @@
 //! From one database to another, and back by the same machine.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use outlast_core::{Backend, Durability, OpenOptions, RandomIds};
 use outlast_orchestrator::migration::{Connect, Fate, Migration, Near, Options, Phase};
@@ -8,6 +9,7 @@ use outlast_sled::Sled;
 use outlast_sqlite::Sqlite;
 
 use crate::chaos::{Mood, Moody};
+use crate::walk::writing;
 use crate::world::{Engine, Note, World, kind, note, to};
 
 /// Two folders: the source is opened by hand, as memory would be.
@@ -79,6 +81,23 @@ async fn a_kind_moves_from_database_to_database_and_back() {
         to(&migration, Phase::Live).await;
         clean(&migration, 206).await;
         assert_eq!(migration.status().await.unwrap().kinds[0].lineage, 1);
+        migration.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_operation_fails_because_of_a_move_between_databases() {
+    for from in Engine::ALL {
+        let pair = Pair::new(from);
+        let (migration, _) = pair.open().await;
+        let (stop, task) = writing(&migration);
+        for phase in [Phase::Live, Phase::Shadow, Phase::Live] {
+            to(&migration, phase).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        let (written, failures) = task.await.unwrap();
+        assert!(failures.is_empty(), "{from:?}, of {written}: {failures:?}");
+        assert!(migration.diff(&kind(), false).await.unwrap().clean);
         migration.close().await.unwrap();
     }
 }

@@ -1,9 +1,13 @@
 //! A kind walks through its phases while it is used.
 
-use outlast_core::Durability;
-use outlast_orchestrator::migration::Phase;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::world::{Engine, World, kind, note, to};
+use outlast_core::Durability;
+use outlast_orchestrator::migration::{Migration, Phase};
+use tokio::task::JoinHandle;
+
+use crate::world::{Engine, Note, World, kind, note, to};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_walks_to_live_and_back_and_nothing_is_lost() {
@@ -32,6 +36,49 @@ async fn a_kind_walks_to_live_and_back_and_nothing_is_lost() {
     }
 }
 
+/// Writes until it is told to stop, and says how often that failed.
+pub(crate) fn writing(migration: &Migration) -> (Arc<AtomicBool>, JoinHandle<(u64, Vec<String>)>) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (until, notes) = (stop.clone(), migration.store().kind::<Note>());
+    let task = tokio::spawn(async move {
+        let (mut written, mut failures) = (0, Vec::new());
+        while !until.load(Ordering::Relaxed) {
+            let id = format!("w{}", written % 7);
+            let text = note(&written.to_string());
+            let done = match notes.find(&id).await {
+                Ok(Some(found)) => notes.replace(&found, text).await.map(drop),
+                Ok(None) => notes.create(&id, &text).await.map(drop),
+                Err(error) => Err(error),
+            };
+            written += 1;
+            failures.extend(done.err().map(|error| format!("{error:?}")));
+        }
+        (written, failures)
+    });
+    (stop, task)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_operation_fails_because_of_a_move() {
+    for engine in Engine::ALL {
+        let world = World::new(engine);
+        let migration = world.open(world.options()).await.unwrap();
+        let (stop, task) = writing(&migration);
+        for _ in 0..2 {
+            for phase in [Phase::Live, Phase::Shadow, Phase::Mirror, Phase::Live, Phase::Memory] {
+                to(&migration, phase).await;
+            }
+        }
+        to(&migration, Phase::Live).await;
+        stop.store(true, Ordering::Relaxed);
+        let (written, failures) = task.await.unwrap();
+        assert!(failures.is_empty(), "{engine:?}, of {written}: {failures:?}");
+        assert!(written > 50, "only {written} operations");
+        assert!(migration.diff(&kind(), false).await.unwrap().clean);
+        migration.close().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_as_durable_is_there_after_a_start() {
     for engine in Engine::ALL {
@@ -47,7 +94,7 @@ async fn what_was_acknowledged_as_durable_is_there_after_a_start() {
             drop(migration);
             let migration = world.open(world.options()).await.unwrap();
             assert_eq!(migration.phase(&kind()), phase, "the ledger says where it stands");
-            let notes = migration.store().kind::<crate::world::Note>();
+            let notes = migration.store().kind::<Note>();
             let found = notes.get(&id).await.unwrap();
             assert_eq!((found.version, &*found.text), (created.version, "kept"));
             let changed = notes.replace(&found, note("again")).await.unwrap();
