@@ -3,6 +3,8 @@
 //! Every move is one commit of the ledger. Before it nothing has happened, after it everything
 //! has: what follows only catches up, and a start does so too.
 
+use std::sync::Arc;
+
 use outlast_core::{Durability, Error, ErrorKind, Kind, Query, Result};
 
 use super::checks::{Check, Facts, Thresholds, checks};
@@ -66,8 +68,10 @@ impl Shared {
     }
 
     /// Moves a kind one step. `Conflict` if something that has to hold does not, naming it.
+    ///
+    /// Dropping the future leaves the move made or not, as the ledger says.
     pub(crate) async fn go(
-        &self,
+        self: &Arc<Self>,
         kind: &Kind,
         to: Phase,
         thresholds: &Thresholds,
@@ -97,8 +101,13 @@ impl Shared {
         }
         let at = |step: &str| fail::point(&format!("{from}-{to}.{step}"));
         at("intent")?;
-        let moved = self.make(kind, from, to).await;
-        let moved = match moved {
+        // Whoever asks may be gone before it is done: half of a move is none.
+        let made = {
+            let (shared, kind) = (self.clone(), kind.clone());
+            tokio::spawn(async move { shared.make(&kind, from, to).await }).await
+        };
+        let made = made.unwrap_or_else(|_| Err(Error::internal("a move stopped half way")));
+        let moved = match made {
             Ok(moved) => moved,
             Err(error) => {
                 let _ = self.note(kind, |progress| progress.intent = None).await;

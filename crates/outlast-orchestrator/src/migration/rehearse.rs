@@ -46,12 +46,12 @@ impl Shared {
         // Over memory with one of its own; a store that lasts is the one that would be moved, and
         // whoever writes it waits for the one turn there is.
         let walker = if self.is_lasting() { self } else { &scratch.shared };
-        let walked = walker.walk(&canary, &key).await;
+        let result = walker.walk(&canary, &key).await;
         let swept = self.sweep(&canary).await;
         if self.is_lasting() {
             self.sweep_near(&key).await?;
         }
-        let rehearsed = walked?;
+        let rehearsed = result?;
         swept?;
         let epoch = self.control().course(kind).map_or(0, |course| course.epoch);
         self.note(kind, |progress| progress.rehearsed = Some(epoch)).await?;

@@ -74,7 +74,7 @@ async fn watch(shared: Weak<Shared>, options: Arc<Options>) {
 
 impl Shared {
     /// Takes every live kind back to shadow, children first.
-    async fn go_back(&self, options: &Options) {
+    async fn go_back(self: &Arc<Self>, options: &Options) {
         let mut live: Vec<Kind> = {
             let control = self.control();
             let live = control

@@ -43,8 +43,17 @@ impl Shared {
             _ => {}
         }
         let written = self.start(turn, set, effects).await;
-        let written = written.unwrap_or_else(|_| Err(Error::poisoned("a write stopped half way")));
+        let written = written.unwrap_or_else(|_| Err(self.cut_off(set)));
         written.map(|written| labelled(written, label))
+    }
+
+    /// A write stopped half way, as by a panic of an engine: what became of it is in doubt.
+    fn cut_off(&self, set: &WriteSet) -> Error {
+        let why = "a write stopped half way".to_owned();
+        if !self.step(Event::Far(FarAnswer::Unknown(why.clone()))).is_empty() {
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(set.clone());
+        }
+        Error::poisoned(why)
     }
 
     /// Tells the machine of a write in which only memory takes part; gives the footprints back
@@ -63,7 +72,9 @@ impl Shared {
         if effects != [Effect::WriteNear] {
             return Ok(Written::Raced);
         }
+        let unfinished = Unfinished(self);
         let written = self.near.write(set).await;
+        std::mem::forget(unfinished);
         let (base, is_behind, is_weak) = {
             let mut control = self.control();
             control.step(Event::Near(matches!(written, Ok(Written::Applied(_)))));
@@ -190,6 +201,16 @@ impl Shared {
 fn is_weakened(control: &Control, commit: &Commit) -> bool {
     let mut keys = commit.versions.iter().map(|version| &version.key);
     *control.link() != Link::Up && keys.any(|key| control.phase(&key.kind).is_durable())
+}
+
+/// A write of the near store that nobody waits for any more: it is as if it had failed, and
+/// whatever became of it is shipped.
+struct Unfinished<'a>(&'a Shared);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.control().step(Event::Near(false));
+    }
 }
 
 fn labelled(written: Written, label: Durability) -> Written {
