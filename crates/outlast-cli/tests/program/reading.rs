@@ -154,7 +154,8 @@ fn a_damaged_record_is_named_and_hides_no_other() {
     // One letter of the command, in every version of one task.
     let needle = b"echo build";
     let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
-    assert_eq!(places.len(), 3);
+    // Pages that were split keep what they held, besides.
+    assert!(places.len() >= 3, "{places:?}");
     for at in places {
         bytes[at + 5] ^= 1;
     }

@@ -28,6 +28,9 @@ impl Shared {
     /// Writes a set. What the database takes part in goes on when the caller is gone.
     pub(crate) async fn write(self: &Arc<Self>, set: &WriteSet) -> Result<Written> {
         let turn = self.turn.clone().lock_owned().await;
+        if self.closed.is_set() {
+            return Err(Error::closed("the store was closed"));
+        }
         let footprints = match self.begin_near(set, footprints(set)) {
             Ok(effects) => return self.write_near(set, &effects).await,
             Err(footprints) => footprints,
