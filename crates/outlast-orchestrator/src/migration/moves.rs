@@ -171,6 +171,7 @@ impl Shared {
         let written = clock.monotonic();
         self.step(Event::Moved(kind.clone(), next.clone()));
         let flip = clock.monotonic().saturating_sub(written);
+        metrics::histogram!(crate::telemetry::MIGRATION_FLIP).record(flip);
         drop(turn);
         self.work.notify_waiters();
         at("flipped")?;

@@ -63,6 +63,9 @@ impl Shared {
                 found.push(Quarantined { kind: kind.clone(), lineage, entities, streams });
             }
         }
+        let rows: u64 = found.iter().map(|lineage| lineage.entities + lineage.streams).sum();
+        #[allow(clippy::cast_precision_loss)]
+        metrics::gauge!(crate::telemetry::MIGRATION_QUARANTINED).set(rows as f64);
         Ok(found)
     }
 

@@ -164,7 +164,7 @@ impl Shared {
     }
 
     /// Notes a list. Later pages are not compared: each store has its own cursors.
-    pub(crate) fn sample_page(&self, query: &Query, _page: &Listed<Slot>) {
+    pub(crate) fn sample_page(&self, query: &Query) {
         if query.page.after.is_none() && self.sampler.is_chosen() && self.is_sampled(&query.kind) {
             self.sampler.push(Sample::List(query.clone()));
             self.work.notify_waiters();

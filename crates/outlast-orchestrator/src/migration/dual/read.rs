@@ -37,7 +37,7 @@ impl Shared {
             return Ok(Listed { items, next: page.next });
         }
         let listed = self.near.list(query).await?;
-        self.sample_page(query, &listed);
+        self.sample_page(query);
         Ok(listed)
     }
 
